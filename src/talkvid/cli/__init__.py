@@ -1,0 +1,1 @@
+"""The talkvid command, one file per verb."""

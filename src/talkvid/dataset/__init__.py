@@ -1,0 +1,1 @@
+"""Training data: preprocessing of clips and the data set that reads them."""

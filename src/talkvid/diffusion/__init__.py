@@ -1,0 +1,1 @@
+"""Pure diffusion maths: schedules, windows, samplers and losses as functions of tensors."""

@@ -1,0 +1,1 @@
+"""Faces: detection, key points, crops, masks and warps."""

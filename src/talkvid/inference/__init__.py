@@ -1,0 +1,1 @@
+"""From one portrait and one speech file to a video."""

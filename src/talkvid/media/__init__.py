@@ -1,0 +1,1 @@
+"""Decoding, encoding and files: the only room that opens media or starts ffmpeg."""

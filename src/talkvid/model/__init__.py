@@ -1,0 +1,1 @@
+"""The networks of a talking head and how their weights are read and written."""

@@ -1,0 +1,1 @@
+"""Speech: features, alignment with video frames and voice activity."""

@@ -12,7 +12,7 @@ PLAIN_LINE_EVERY_S = 10.0
 
 
 def configure(*, verbose: bool = False) -> None:
-    """Send the messages of this package to stderr: warnings and information, with `verbose` also debugging."""
+    """Send the messages of this package to stderr: information and warnings, with `verbose` all."""
     logger = logging.getLogger("talkvid")
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     if not logger.handlers:
@@ -25,7 +25,7 @@ def configure(*, verbose: bool = False) -> None:
 
 
 def progress(items: Iterable[Item], *, total: int | None = None, description: str = "") -> Iterator[Item]:
-    """Yield the items, showing a bar with the time left on a terminal and a plain line now and then elsewhere."""
+    """Yield the items, showing a bar with the time left on a terminal and plain lines elsewhere."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 

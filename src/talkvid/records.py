@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -12,7 +11,8 @@ FIVE_POINTS = ("image_left_eye", "image_right_eye", "nose", "image_left_mouth", 
 NUM_OUTER_LIP = 20
 NUM_INNER_LIP = 20
 NUM_LIP = NUM_OUTER_LIP + NUM_INNER_LIP
-# Both rings start at the image-left corner, run over the upper lip to the image-right corner (index 10) and come back along the lower lip.
+# Both rings start at the image-left corner, run over the upper lip to the image-right corner (index 10)
+# and come back along the lower lip.
 LIP_PARTS = {
     "outer_upper": slice(0, 11),
     "outer_lower": slice(11, 20),
@@ -34,7 +34,10 @@ class Face:
     lips: Array | None = None
     """(40, 2) float32 lip contour, parts named by LIP_PARTS."""
     pose: Array | None = None
-    """(3,) float32: pitch, yaw, roll in degrees; positive pitch looks up, positive yaw turns to the image's right, positive roll tilts clockwise."""
+    """(3,) float32: pitch, yaw, roll in degrees.
+
+    Positive pitch looks up, positive yaw turns to the image's right, positive roll tilts clockwise.
+    """
     contour: Array | None = None
     """(N, 2) float32 further points (face outline, eyes, brows, nose), in the order the backend names."""
     lmk106: Array | None = None
@@ -48,7 +51,7 @@ class Face:
 
 @dataclass(frozen=True)
 class SampleEntry:
-    """One clip of a training set, as one object of its JSON list; paths are relative to the folder of that JSON."""
+    """One clip of a training set, as one object of its JSON list; paths are relative to that JSON."""
 
     id: str
     video: str

@@ -1,0 +1,125 @@
+"""The sampling loop: windows x steps in an order that needs memory for a few windows only.
+
+Shapes: C channels, F frames of one window, h w latent height and width.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from talkvid.diffusion.windows import (
+    context_windows,
+    diagonal_order,
+    frame_coverage,
+    real_frames,
+    window_reach,
+    window_starts,
+)
+
+
+class WindowPredictor(Protocol):
+    """Predicts for one window at one step, guidance already applied."""
+
+    def __call__(self, latents: Tensor, frames: Sequence[int], step: int) -> Tensor:
+        """Return the prediction (1 C F h w) for the latents (1 C F h w) of these frames."""
+
+
+class LatentUpdate(Protocol):
+    """Takes one sampling step for some frames at once."""
+
+    def __call__(self, prediction: Tensor, latents: Tensor, step: int) -> Tensor:
+        """Return the latents (C F h w) after `step`, from the averaged prediction (C F h w)."""
+
+
+@dataclass
+class _Frame:
+    """What is kept of a frame while it is under way."""
+
+    latents: Tensor
+    """(C h w) after `steps_done` steps."""
+    windows_left: int
+    """Windows that have yet to predict for the step at hand."""
+    steps_done: int = 0
+    prediction: Tensor | None = None
+    """(C h w) sum so far of the windows' predictions, each divided by the number of windows."""
+
+
+def guide(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
+    """Return the classifier-free guided prediction (Ho and Salimans, 2022): u + scale * (c - u)."""
+    return unconditional + scale * (conditional - unconditional)
+
+
+def num_calls(num_frames: int, num_steps: int, *, size: int, overlap: int) -> int:
+    """Return how many times `stream_latents` will call its predictor."""
+    return len(window_starts(num_frames, size, overlap)) * num_steps
+
+
+def stream_latents(
+    num_frames: int,
+    num_steps: int,
+    *,
+    size: int,
+    overlap: int,
+    predict: WindowPredictor,
+    update: LatentUpdate,
+    initial: Callable[[int], Tensor],
+    order: Iterable[tuple[int, int]] | None = None,
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield (frame, final latents (C h w)) in order of time, each as soon as it is finished.
+
+    Every window is predicted at every step; where windows overlap the predictions are averaged (each divided by
+    the number of windows that cover the frame, then summed), and a frame takes its step when the last of its
+    windows has spoken. `initial(frame)` is asked for the starting latents when the frame is first needed.
+    A frame is never asked for again after it was yielded, so its conditions may be released.
+    `order` replaces the diagonal order by another valid one; the result is the same for any.
+    """
+    windows = context_windows(num_frames, size, overlap)
+    coverage = frame_coverage(windows, num_frames)
+    if order is None:
+        order = diagonal_order(len(windows), num_steps, window_reach(size, overlap))
+    active: dict[int, _Frame] = {}
+    next_frame = 0
+    for window, step in order:
+        frames = windows[window]
+        for frame in real_frames(frames):
+            if frame not in active:
+                assert frame >= next_frame and step == 0, "a finished frame was needed again"
+                active[frame] = _Frame(initial(frame), coverage[frame])
+            assert active[frame].steps_done == step, "the order of windows and steps is not valid"
+        latents = torch.stack([active[frame].latents for frame in frames], dim=1).unsqueeze(0)
+        prediction = predict(latents, frames, step).squeeze(0)
+        _collect(active, real_frames(frames), prediction, coverage)
+        _advance(active, real_frames(frames), coverage, update)
+        while next_frame in active and active[next_frame].steps_done == num_steps:
+            yield next_frame, active.pop(next_frame).latents
+            next_frame += 1
+    assert next_frame == num_frames, "the order left frames unfinished"
+
+
+def _collect(
+    active: dict[int, _Frame], frames: list[int], prediction: Tensor, coverage: Sequence[int]
+) -> None:
+    """Add one window's prediction (C F h w) to the frames it covers."""
+    for slot, frame in enumerate(frames):
+        share = prediction[:, slot] / coverage[frame]
+        state = active[frame]
+        state.prediction = share if state.prediction is None else state.prediction + share
+        state.windows_left -= 1
+
+
+def _advance(
+    active: dict[int, _Frame], frames: list[int], coverage: Sequence[int], update: LatentUpdate
+) -> None:
+    """Take the step of those frames whose windows have all spoken."""
+    ready = [frame for frame in frames if active[frame].windows_left == 0]
+    if not ready:
+        return
+    states = [active[frame] for frame in ready]
+    predictions = torch.stack([state.prediction for state in states if state.prediction is not None], dim=1)
+    latents = torch.stack([state.latents for state in states], dim=1)
+    stepped = update(predictions, latents, states[0].steps_done)
+    for slot, (frame, state) in enumerate(zip(ready, states, strict=True)):
+        active[frame] = _Frame(stepped[:, slot], coverage[frame], state.steps_done + 1)

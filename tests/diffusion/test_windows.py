@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from talkvid.diffusion.windows import (
+    context_windows,
+    diagonal_order,
+    frame_coverage,
+    plain_order,
+    real_frames,
+    window_reach,
+)
+
+PARITY = Path(__file__).parents[1] / "data" / "parity" / "context_windows.json"
+
+# Where the reference mirrors frame numbers at the end, ours repeats the last frame: worked by hand.
+CORRECTED = {
+    "6,2,15": [12, 13, 14, 14, 14, 14],
+    "6,2,16": [12, 13, 14, 15, 15, 15],
+    "24,4,50": [*range(40, 50), *[49] * 14],
+    "24,4,47": [*range(40, 47), *[46] * 17],
+}
+
+
+@pytest.mark.parametrize("key", json.loads(PARITY.read_text()))
+def test_windows_equal_the_golden_ones_but_for_the_padding(key: str) -> None:
+    golden = json.loads(PARITY.read_text())[key]
+    size, overlap, num_frames = map(int, key.split(","))
+    windows = context_windows(num_frames, size, overlap)
+    if key in CORRECTED:
+        assert windows[:-1] == golden[:-1]
+        assert windows[-1] == CORRECTED[key] != golden[-1]
+    else:
+        assert windows == golden
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 10, 23])
+def test_a_video_shorter_than_a_window_is_one_window_of_its_own_length(num_frames: int) -> None:
+    assert context_windows(num_frames, 24, 4) == [list(range(num_frames))]
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(24, 4), (6, 2), (8, 0), (12, 6), (5, 4), (1, 0)])
+def test_every_frame_is_covered_and_no_window_is_padding_alone(size: int, overlap: int) -> None:
+    for num_frames in range(1, 90):
+        windows = context_windows(num_frames, size, overlap)
+        assert min(frame_coverage(windows, num_frames)) >= 1
+        assert max(max(window) for window in windows) == num_frames - 1
+        for left, right in zip(windows, windows[1:], strict=False):
+            assert len(set(left) & set(right)) == overlap
+            assert right[-1] == num_frames - 1 or len(real_frames(right)) == size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((0, 24, 4), "1 frame"),
+        ((5, 0, 0), "context_frames"),
+        ((50, 24, 24), "context_overlap"),
+        ((50, 24, -1), "-1"),
+    ],
+)
+def test_impossible_windows_are_refused(arguments: tuple[int, int, int], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        context_windows(*arguments)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2, 4])
+def test_the_diagonal_order_visits_all_pairs_once_and_never_too_early(reach: int) -> None:
+    for num_windows in (1, 2, 5, 9):
+        for num_steps in (1, 2, 7):
+            pairs = list(diagonal_order(num_windows, num_steps, reach))
+            assert sorted(pairs) == sorted(plain_order(num_windows, num_steps))
+            done: set[tuple[int, int]] = set()
+            for window, step in pairs:
+                for near in range(max(0, window - reach), min(num_windows, window + reach + 1)):
+                    assert step == 0 or (near, step - 1) in done
+                done.add((window, step))
+
+
+def test_the_reach_counts_the_neighbours_that_share_frames() -> None:
+    assert [window_reach(size, overlap) for size, overlap in [(24, 4), (24, 12), (24, 13), (8, 0), (5, 4)]] == [
+        1, 1, 2, 0, 4,
+    ]  # fmt: skip

@@ -1,0 +1,88 @@
+"""Sound of a file: its length, its kind, and as a mono waveform at the rate a speech encoder wants."""
+
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from talkvid.media.audio_stream import AudioPiece, stream_audio
+from talkvid.media.container import audio_stream, open_media
+from talkvid.records import Array
+
+MIX_WEIGHTS = {"FL": 0.7, "FR": 0.7, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
+"""Share of a loudspeaker in the mono mix (others 0.5), before division by their sum: speech sits in the centre."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the sound of a file is."""
+
+    rate: int
+    """Samples per second."""
+    channels: int
+    codec: str
+
+
+@dataclass(frozen=True)
+class AudioSource:
+    """The sound that accompanies a video: a file with sound, and which of its moments is the video's time 0."""
+
+    path: str | os.PathLike[str]
+    start_s: float = 0.0
+
+
+def num_frames(duration_s: float, fps: float) -> int:
+    """Return how many video frames a sound has: duration times frame rate, rounded, at least one."""
+    return max(1, math.floor(duration_s * fps + 0.5))
+
+
+def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
+    """Return rate, channels and codec of the first audio stream; raise ValueError when there is none."""
+    with open_media(path, what="audio file") as container:
+        stream = audio_stream(container, os.fspath(path))
+        return AudioInfo(stream.sample_rate, stream.channels, stream.codec_context.name)
+
+
+def duration_s(path: str | os.PathLike[str]) -> float:
+    """Return the length of the sound in seconds by counting decoded samples (headers are often wrong)."""
+    count = rate = 0
+    for piece in stream_audio(path):
+        count += len(piece.samples)
+        rate = piece.rate
+    return count / rate
+
+
+def load_audio(path: str | os.PathLike[str], *, rate: int = 16000, start_s: float = 0.0) -> Array:
+    """Return the sound as mono float32 (N,) at `rate`; N = decoded samples times the ratio of rates, rounded.
+
+    Works for any sound PyAV decodes and for the sound of a video, whose time 0 is the first picture.
+    Raises FileNotFoundError or ValueError with one line, see `stream_audio`.
+    """
+    import soxr
+
+    pieces: list[Array] = []
+    resampler = None
+    received = source_rate = 0
+    for piece in stream_audio(path, start_s=start_s):
+        mono = mix_to_mono(piece)
+        received += len(mono)
+        source_rate = piece.rate
+        if source_rate != rate:
+            resampler = resampler or soxr.ResampleStream(source_rate, rate, 1, dtype="float32", quality="VHQ")
+            mono = resampler.resample_chunk(mono)
+        pieces.append(mono)
+    if resampler is not None:
+        pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    wanted = max(1, math.floor(received * rate / source_rate + 0.5))
+    waveform = np.concatenate(pieces)[:wanted]
+    return np.pad(waveform, (0, wanted - len(waveform)))
+
+
+def mix_to_mono(piece: AudioPiece) -> Array:
+    """Return float32 (N,): the mean of a stereo pair, of more channels their mean by MIX_WEIGHTS."""
+    if piece.samples.shape[1] == 1:
+        return np.ascontiguousarray(piece.samples[:, 0])
+    weights = np.array([MIX_WEIGHTS.get(name, 0.5) for name in piece.channel_names], np.float32)
+    mixed: Array = piece.samples @ (weights / weights.sum())
+    return mixed

@@ -1,0 +1,148 @@
+"""Decoding sound in pieces: float32 samples with time 0 where the picture (or the file) starts."""
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from talkvid.media.container import audio_stream, find_video_stream, open_media, reason
+from talkvid.records import Array
+
+logger = logging.getLogger(__name__)
+
+GAP_S = 0.1
+"""A jump of the time stamps that is larger is a real hole, filled with silence; smaller ones are rounding."""
+LONGEST_GAP_S = 600.0
+"""A jump that is larger is taken for a broken time stamp."""
+TRUNCATION_S = 0.5
+"""Sound that ends this much before the length the file states is reported."""
+
+
+@dataclass(frozen=True)
+class AudioPiece:
+    """Some consecutive sound."""
+
+    rate: int
+    """Samples per second."""
+    samples: Array
+    """(N, channels) float32, full scale 1."""
+    channel_names: tuple[str, ...]
+    """Loudspeakers as ffmpeg names them: FL, FR, FC, LFE …"""
+
+
+def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterator[AudioPiece]:
+    """Yield the sound of a file piece by piece, from `start_s` on.
+
+    Encoder priming is dropped. The sound of a video is shifted so that its time 0 is the first picture: a late
+    sound gets silence in front, an early one is cut. Holes in the time stamps are filled with silence.
+    Raises FileNotFoundError or ValueError (no audio stream, no samples, rate changing inside the file).
+    """
+    name = os.fspath(path)
+    with open_media(path, what="audio file") as container:
+        stream = audio_stream(container, name)
+        length = skipped = 0
+        piece = None
+        for piece in _placed(container, stream, name):
+            first = min(round(start_s * piece.rate) - skipped, len(piece.samples))
+            length += len(piece.samples)
+            if first < len(piece.samples):
+                yield AudioPiece(piece.rate, piece.samples[first:], piece.channel_names)
+            skipped += first
+        if piece is None:
+            raise ValueError(f"{name}: this audio holds no samples; record or export it again")
+        _report_truncation(stream, length / piece.rate, name)
+        if length <= start_s * piece.rate:
+            raise ValueError(f"{name}: {start_s:g} s lies behind the end of the sound ({length / piece.rate:.2f} s)")
+
+
+def _placed(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioPiece]:
+    """Yield the decoded pieces, silence put where the time stamps leave a hole, early sound cut."""
+    origin = _picture_start(container)
+    position = rate = 0
+    for frame in _decoded(container, stream, name):
+        if rate and frame.sample_rate != rate:
+            raise ValueError(
+                f"{name}: the sample rate changes from {rate} to {frame.sample_rate} Hz inside; convert the file"
+            )
+        samples = to_float(frame)
+        names = tuple(channel.name for channel in frame.layout.channels)
+        missing = 0
+        if frame.pts is not None and frame.time_base is not None:
+            time = frame.pts * frame.time_base
+            origin = time if origin is None else origin
+            missing = round((time - origin) * frame.sample_rate) - position
+        first = rate == 0
+        rate = frame.sample_rate
+        if abs(missing) > LONGEST_GAP_S * rate or (not first and missing <= GAP_S * rate):
+            missing = 0
+        if missing > 0:
+            logger.log(
+                logging.INFO if first else logging.WARNING,
+                "%s: no sound from %.3f s on for %.3f s; silence is put there",
+                name,
+                position / rate,
+                missing / rate,
+            )
+            yield AudioPiece(rate, np.zeros((missing, samples.shape[1]), np.float32), names)
+        # `position` turns negative while sound from before the first picture is being cut.
+        position += missing
+        cut = min(max(-position, 0), len(samples))
+        position += len(samples)
+        if cut < len(samples):
+            yield AudioPiece(rate, samples[cut:], names)
+
+
+def _picture_start(container: InputContainer) -> Fraction | None:
+    video = find_video_stream(container)
+    if video is None or video.start_time is None or video.time_base is None:
+        return None
+    return video.start_time * video.time_base
+
+
+def _decoded(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioFrame]:
+    """Yield what decodes; damaged packets are counted and reported, never silently lost."""
+    damaged = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, OSError) as error:
+            logger.warning("%s: the sound is cut short (%s)", name, reason(error))
+            break
+        if packet is None:
+            break
+        try:
+            yield from packet.decode()
+        except av.error.EOFError:
+            break
+        except av.error.FFmpegError:
+            damaged += 1
+    if damaged:
+        logger.warning("%s: %d damaged audio packets could not be decoded", name, damaged)
+
+
+def _report_truncation(stream: AudioStream, length_s: float, name: str) -> None:
+    if stream.duration is None or stream.time_base is None:
+        return
+    stated_s = float(stream.duration * stream.time_base)
+    if length_s < stated_s - TRUNCATION_S:
+        logger.warning("%s: the sound ends at %.2f s, the file states %.2f s", name, length_s, stated_s)
+
+
+def to_float(frame: AudioFrame) -> Array:
+    """Return the samples of one decoded frame as float32 (N, channels), full scale 1."""
+    array = frame.to_ndarray()
+    samples = array.T if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels)
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    if samples.dtype.kind == "i":
+        full_scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        return (samples / full_scale).astype(np.float32)
+    return np.nan_to_num(samples.astype(np.float32))

@@ -1,0 +1,142 @@
+"""Decoding pictures with PyAV: seeking, time stamps, orientation, colours and damage."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+
+from talkvid.media.container import reason
+from talkvid.records import Array
+
+logger = logging.getLogger(__name__)
+
+UNSPECIFIED_COLOURS = 2
+"""AVCOL_SPC_UNSPECIFIED."""
+HD_HEIGHT = 720
+"""Untagged video of at least this height is taken as BT.709, below as BT.601, as players do."""
+TRUNCATION_S = 0.25
+"""A file is cut short when it ends this much before the length it states."""
+
+
+@dataclass(frozen=True)
+class TimedFrame:
+    """A decoded frame with its place in time; the picture is converted only when asked for."""
+
+    time_s: float
+    """Seconds after the first frame of the video."""
+    duration_s: float
+    frame: VideoFrame
+    picture: Callable[[], Array]
+    """Gives RGB uint8 (H W 3), upright."""
+
+
+class PictureReader:
+    """Turns decoded frames into upright RGB pictures, reusing one converter."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._reformatter = VideoReformatter()
+        self._stream = stream
+
+    def __call__(self, frame: VideoFrame) -> Array:
+        """Return RGB uint8 (H W 3) with the rotation tag and the pixel aspect applied."""
+        width, height = stored_size(frame, self._stream)
+        converted = self._reformatter.reformat(
+            frame, width, height, "rgb24", src_colorspace=_colour_matrix(frame), threads=1
+        )
+        picture: Array = np.rot90(converted.to_ndarray(), round(frame.rotation / 90))
+        return np.ascontiguousarray(picture)
+
+
+def _colour_matrix(frame: VideoFrame) -> int | None:
+    if frame.colorspace != UNSPECIFIED_COLOURS or frame.format.is_rgb:
+        return None
+    return Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
+
+
+def stored_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """Return width and height before rotation, the width stretched where pixels are not square."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or aspect == 1:
+        return frame.width, frame.height
+    return max(1, round(frame.width * aspect)), frame.height
+
+
+def display_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """Return width and height of the upright picture."""
+    width, height = stored_size(frame, stream)
+    return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
+
+
+def decoded_frames(
+    container: InputContainer,
+    stream: VideoStream,
+    name: str,
+    *,
+    on_damage: Literal["raise", "warn"],
+    start_s: float = 0.0,
+) -> Iterator[TimedFrame]:
+    """Yield the frames in showing order, from at or before `start_s` on.
+
+    A file that breaks off ends in a ValueError naming the last good moment, or in a logged warning.
+    """
+    stream.thread_type = "AUTO"
+    base = stream.time_base or Fraction(1, 1000)
+    step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+    origin = stream.start_time
+    if start_s > 0 and origin is not None:
+        container.seek(origin + int(start_s / base), stream=stream)
+    to_picture = PictureReader(stream)
+    count = 0
+    time_s = -step
+    damage = ""
+    try:
+        for frame in container.decode(stream):
+            if frame.pts is not None:
+                origin = frame.pts if origin is None else origin
+                time_s = float((frame.pts - origin) * base)
+            else:
+                time_s += step
+            count += 1
+            duration_s = float(frame.duration * base) if frame.duration else step
+            yield TimedFrame(time_s, duration_s, frame, lambda frame=frame: to_picture(frame))  # type: ignore[misc]
+    except (av.error.FFmpegError, OSError) as error:
+        damage = reason(error)
+    damage = damage or _missing_end(stream, time_s + step, count if start_s <= 0 else None)
+    if damage:
+        message = f"{name}: damaged or cut short after {max(time_s + step, 0):.2f} s ({damage}); copy it again"
+        if on_damage == "raise":
+            raise ValueError(message)
+        logger.warning("%s", message)
+
+
+def _missing_end(stream: VideoStream, end_s: float, count: int | None) -> str:
+    """Return what is missing at the end of the file, or an empty string."""
+    if stream.duration is None or stream.time_base is None or not stream.frames:
+        return ""
+    stated_s = float(stream.duration * stream.time_base)
+    if end_s >= stated_s - TRUNCATION_S or (count is not None and count >= stream.frames):
+        return ""
+    return f"the file states {stated_s:.2f} s and {stream.frames} frames"
+
+
+def frame_times(container: InputContainer, stream: VideoStream) -> list[float]:
+    """Return the showing time of every frame in seconds, sorted, without decoding."""
+    base = stream.time_base or Fraction(1, 1000)
+    stamps: list[int] = []
+    try:
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.size and not packet.is_discard:
+                stamps.append(packet.pts)
+    except (av.error.FFmpegError, OSError) as error:
+        logger.warning("%s: cut short (%s)", os.fspath(container.name), reason(error))
+    origin = stream.start_time if stream.start_time is not None else min(stamps, default=0)
+    return [float((stamp - origin) * base) for stamp in sorted(stamps)]

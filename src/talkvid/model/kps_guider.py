@@ -1,0 +1,29 @@
+"""The key-point guider: pictures of key points -> features added to the denoiser's first layer."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+
+class VKpsGuider(nn.Module):
+    """Convolutions that halve the picture between each two widths; the last one starts at zero."""
+
+    def __init__(self, out_channels: int = 320, *, block_channels: Sequence[int] = (16, 32, 96, 256)) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv2d(3, block_channels[0], 3, padding=1)
+        self.blocks = nn.ModuleList()
+        for narrow, wide in zip(block_channels[:-1], block_channels[1:], strict=True):
+            self.blocks.append(nn.Conv2d(narrow, narrow, 3, padding=1))
+            self.blocks.append(nn.Conv2d(narrow, wide, 3, padding=1, stride=2))
+        self.conv_out = nn.Conv2d(block_channels[-1], out_channels, 3, padding=1)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)
+
+    def forward(self, kps_images: Tensor) -> Tensor:
+        """Return features of the latents' size: (B 3 F H W) in [0, 1] -> (B C F H/8 W/8)."""
+        hidden = F.silu(self.conv_in(rearrange(kps_images, "b c f h w -> (b f) c h w")))
+        for block in self.blocks:
+            hidden = F.silu(block(hidden))
+        return rearrange(self.conv_out(hidden), "(b f) c h w -> b c f h w", b=kps_images.shape[0])

@@ -32,13 +32,14 @@ class PerceiverAttention(nn.Module):
         return result
 
 
-def _feed_forward(dim: int, multiplier: int) -> nn.Sequential:
-    return nn.Sequential(
+def _layer(dim: int, num_heads: int, head_dim: int, multiplier: int) -> nn.ModuleList:
+    feed_forward = nn.Sequential(
         nn.LayerNorm(dim),
         nn.Linear(dim, multiplier * dim, bias=False),
         nn.GELU(),
         nn.Linear(multiplier * dim, dim, bias=False),
     )
+    return nn.ModuleList([PerceiverAttention(dim, num_heads=num_heads, head_dim=head_dim), feed_forward])
 
 
 class AudioProjection(nn.Module):
@@ -63,12 +64,7 @@ class AudioProjection(nn.Module):
         self.proj_in = nn.Linear(embedding_dim, dim)
         self.proj_out = nn.Linear(dim, output_dim)
         self.norm_out = nn.LayerNorm(output_dim)
-        self.layers = nn.ModuleList(
-            nn.ModuleList(
-                [PerceiverAttention(dim, num_heads=heads, head_dim=dim_head), _feed_forward(dim, ff_mult)]
-            )
-            for _ in range(depth)
-        )
+        self.layers = nn.ModuleList(_layer(dim, heads, dim_head, ff_mult) for _ in range(depth))
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the tokens of each window: (B F W D) -> (B F N D'), or (M W D) -> (M N D').
@@ -84,7 +80,8 @@ class AudioProjection(nn.Module):
         flat = windows.flatten(0, -3)
         hidden = self.proj_in(flat + self.pos_emb.weight[:length])
         queries = self.latents.expand(flat.shape[0], -1, -1)
-        for attention, feed_forward in self.layers:  # type: ignore[misc]
-            queries = queries + attention(hidden, queries)
-            queries = queries + feed_forward(queries)
+        for layer in self.layers:
+            assert isinstance(layer, nn.ModuleList)
+            queries = queries + layer[0](hidden, queries)
+            queries = queries + layer[1](queries)
         return self.norm_out(self.proj_out(queries)).unflatten(0, windows.shape[:-2])

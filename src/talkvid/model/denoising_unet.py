@@ -84,8 +84,8 @@ class DenoisingUNet(UNetTrunk):
         return rearrange(prediction, "(b f) c h w -> b c f h w", f=num_frames)
 
     def _reference_layers(self) -> dict[str, Attention]:
-        blocks = {module.name: module for module in self.modules() if isinstance(module, TransformerBlock)}
-        return {name: blocks[name].attn1_5 for name in self.block_names if blocks[name].attn1_5 is not None}
+        blocks = (module for module in self.modules() if isinstance(module, TransformerBlock))
+        return {block.name: block.attn1_5 for block in blocks if block.attn1_5 is not None}
 
     def _dropped_rows(self, reference_drop: Tensor | None) -> dict[str, Tensor]:
         if reference_drop is None:
@@ -96,6 +96,6 @@ class DenoisingUNet(UNetTrunk):
         motion = self.config.motion
         if motion is not None and num_frames > motion.max_frames:
             raise ValueError(
-                f"a window of {num_frames} frames exceeds the {motion.max_frames} positions of the motion modules: "
-                f"set context_frames to {motion.max_frames} or less"
+                f"a window of {num_frames} frames exceeds the {motion.max_frames} positions of the motion "
+                f"modules: set context_frames to {motion.max_frames} or less"
             )

@@ -1,6 +1,7 @@
 """The key-point guider: pictures of key points -> features added to the denoiser's first layer."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from einops import rearrange
@@ -14,12 +15,12 @@ class VKpsGuider(nn.Module):
         super().__init__()
         self.conv_in = nn.Conv2d(3, block_channels[0], 3, padding=1)
         self.blocks = nn.ModuleList()
-        for narrow, wide in zip(block_channels[:-1], block_channels[1:], strict=True):
+        for narrow, wide in pairwise(block_channels):
             self.blocks.append(nn.Conv2d(narrow, narrow, 3, padding=1))
             self.blocks.append(nn.Conv2d(narrow, wide, 3, padding=1, stride=2))
         self.conv_out = nn.Conv2d(block_channels[-1], out_channels, 3, padding=1)
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        for parameter in self.conv_out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, kps_images: Tensor) -> Tensor:
         """Return features of the latents' size: (B 3 F H W) in [0, 1] -> (B C F H/8 W/8)."""

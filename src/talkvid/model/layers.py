@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
     def forward(self, hidden: Tensor, embedding: Tensor) -> Tensor:
         """Return the new feature maps.
 
-        hidden (B*F C h w); embedding (B E) is the activated time embedding, shared by the F frames of a video.
+        hidden (B*F C h w); embedding (B E): the activated time embedding, shared by the F frames of a video.
         """
         shift = self.time_emb_proj(embedding).repeat_interleave(hidden.shape[0] // embedding.shape[0], dim=0)
         update = self.conv1(F.silu(self.norm1(hidden))) + shift[:, :, None, None]
@@ -80,6 +80,6 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, hidden: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return feature maps of `size` = (height, width), which may be odd: (rows C h w) -> (rows C *size)."""
+        """Return maps of `size` = (height, width), which may be odd: (rows C h w) -> (rows C *size)."""
         result: Tensor = self.conv(F.interpolate(hidden, size=size, mode="nearest"))
         return result

@@ -32,14 +32,8 @@ class FramePositions(nn.Module):
         self.register_buffer("pe", sinusoidal_positions(max_frames, dim))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return (M F C) plus the table's first F rows; ValueError when F exceeds the table."""
-        num_frames, max_frames = hidden.shape[1], self.pe.shape[1]
-        if num_frames > max_frames:
-            raise ValueError(
-                f"a window of {num_frames} frames exceeds the motion modules' table of {max_frames} positions: "
-                f"set context_frames to {max_frames} or less"
-            )
-        return hidden + self.pe[:, :num_frames].to(hidden.dtype)
+        """Return (M F C) plus the table's first F rows; the denoiser has checked that F is not longer."""
+        return hidden + self.pe[:, : hidden.shape[1]].to(hidden.dtype)
 
 
 class TemporalAttention(Attention):

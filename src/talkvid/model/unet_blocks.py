@@ -20,6 +20,7 @@ class Level(nn.Module):
         super().__init__()
         self.config = config
         self.gradient_checkpointing = False
+        self.skips_motion = False
         self.resnets = nn.ModuleList()
         self.attentions: nn.ModuleList | None = None
         self.motion_modules: nn.ModuleList | None = None
@@ -62,7 +63,7 @@ class Level(nn.Module):
     def _attend(self, index: int, hidden: Tensor, conditions: Conditions) -> Tensor:
         if self.attentions is not None:
             hidden = self.attentions[index](hidden, conditions)
-        if self.motion_modules is not None:
+        if self.motion_modules is not None and not self.skips_motion:
             hidden = self.motion_modules[index](hidden, conditions.num_frames)
         return hidden
 
@@ -146,7 +147,7 @@ class UpBlock(Level):
     def forward(
         self, hidden: Tensor, embedding: Tensor, conditions: Conditions, *, skips: list[Tensor]
     ) -> Tensor:
-        """Return the feature maps; takes its skips from the end of the list: (rows C h w) -> (rows C' h' w')."""
+        """Return maps (rows C' h' w') of hidden (rows C h w); takes its skips from the end of the list."""
         for index in range(len(self.resnets)):
             hidden = self._run_layer(index, torch.cat([hidden, skips.pop()], dim=1), embedding, conditions)
         if self.upsamplers is not None:

@@ -80,13 +80,11 @@ class UNetConfig:
         if len(self.heads_per_level) != num_levels:
             raise ValueError(f"attention_head_dim has {len(self.heads_per_level)} entries, not {num_levels}")
         for channels, heads in zip(self.block_out_channels, self.heads_per_level, strict=True):
-            _require_multiple("block_out_channels", channels, self.norm_num_groups, "norm_num_groups")
-            _require_multiple("block_out_channels", channels, heads, "heads (attention_head_dim)")
+            _require_multiple(channels, self.norm_num_groups, "norm_num_groups")
+            _require_multiple(channels, heads, "the number of heads (attention_head_dim)")
             if self.motion is not None:
-                _require_multiple(
-                    "block_out_channels", channels, self.motion.norm_groups, "motion.norm_groups"
-                )
-                _require_multiple("block_out_channels", channels, self.motion.num_heads, "motion.num_heads")
+                _require_multiple(channels, self.motion.norm_groups, "motion.norm_groups")
+                _require_multiple(channels, self.motion.num_heads, "motion.num_heads")
 
     @property
     def heads_per_level(self) -> tuple[int, ...]:
@@ -143,6 +141,6 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _require_multiple(name: str, value: int, divisor: int, divisor_name: str) -> None:
-    if value % divisor:
-        raise ValueError(f"{name}: {value} is not a multiple of {divisor_name}={divisor}")
+def _require_multiple(channels: int, divisor: int, name: str) -> None:
+    if channels % divisor:
+        raise ValueError(f"block_out_channels: {channels} is not a multiple of {name}, {divisor}")

@@ -1,6 +1,7 @@
 """The command turns a user's mistake into one line and exit code 2, and hides nothing of ours."""
 
 import argparse
+import importlib
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -27,7 +28,7 @@ def verb_that(outcome: Any) -> SimpleNamespace:
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(outcome: Any) -> None:
-        monkeypatch.setattr(command.importlib, "import_module", lambda name: verb_that(outcome))
+        monkeypatch.setattr(importlib, "import_module", lambda name: verb_that(outcome))
 
     return install
 

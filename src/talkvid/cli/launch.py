@@ -28,6 +28,7 @@ STAMP = "talkvid-install.json"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 INDEX_TIMEOUT_S = 5.0
 SAMPLE = ROOT / "test_samples" / "short_case" / "astronaut"
+INPUT_FLAGS = ("--reference_image_path", "--portrait", "--audio_path", "--audio")
 PROBE = (
     "import importlib.util as u, os, sys; s = u.find_spec('talkvid'); "
     "print(os.path.realpath(s.origin) if s and all(map(u.find_spec, sys.argv[1:])) else '')"
@@ -226,10 +227,9 @@ def locked(path: Path) -> Iterator[None]:
 
 def inference_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
     """Return the command that makes one video in the caller's folder; without an input, the sample's."""
-    inputs = ("--reference_image_path", "--audio_path")
-    if not any(argument.split("=")[0] in inputs for argument in arguments):
-        sample = [inputs[0], str(SAMPLE / "ref.png"), inputs[1], str(SAMPLE / "aud.wav")]
-        arguments = [*sample, *arguments]
+    if not any(argument.split("=")[0] in INPUT_FLAGS for argument in arguments):
+        portrait, speech = str(SAMPLE / "ref.png"), str(SAMPLE / "aud.wav")
+        arguments = ["--reference_image_path", portrait, "--audio_path", speech, *arguments]
     return [python, str(ROOT / "src" / "inference.py"), *arguments], None
 
 
@@ -239,10 +239,10 @@ def train_command(python: str, arguments: list[str]) -> tuple[list[str], Path | 
     name = os.environ.get("TRAIN") or "TalkVid-Core"
     gpu = os.environ.get("GPU") or ("0" if has_nvidia() else "cpu")
     config = ROOT / "src" / "configs" / f"stage_{stage}.yaml"
-    if not config.is_file():
-        raise LaunchError(f"STAGE={stage}: there is no {config}; stages are 1, 2 and 3")
     if gpu != "cpu" and not gpu.isdigit():
         raise LaunchError(f"GPU={gpu}: training runs on one device for now; give GPU=0 (a number) or GPU=cpu")
+    if not config.is_file():
+        raise LaunchError(f"STAGE={stage}: there is no {config}; stages are 1, 2 and 3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu == "cpu" else gpu
     data = f"data.meta_paths=[data/{name}.json]"
     return [python, "src/train.py", "--config", str(config.relative_to(ROOT)), data, *arguments], ROOT

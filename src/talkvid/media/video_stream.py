@@ -23,6 +23,8 @@ UNSPECIFIED_COLOURS = 2
 """AVCOL_SPC_UNSPECIFIED."""
 HD_HEIGHT = 720
 """Untagged video of at least this height is taken as BT.709, below as BT.601, as players do."""
+EXACT_COLOURS = 0x2 | 0x2000 | 0x40000
+"""SWS_BILINEAR | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND: without them swscale darkens every picture by 1 level."""
 TRUNCATION_S = 0.25
 """A file is cut short when it ends this much before the length it states."""
 
@@ -50,7 +52,13 @@ class PictureReader:
         """Return RGB uint8 (H W 3) with the rotation tag and the pixel aspect applied."""
         width, height = stored_size(frame, self._stream)
         converted = self._reformatter.reformat(
-            frame, width, height, "rgb24", src_colorspace=_colour_matrix(frame), threads=1
+            frame,
+            width,
+            height,
+            "rgb24",
+            src_colorspace=_colour_matrix(frame),
+            interpolation=EXACT_COLOURS,
+            threads=1,
         )
         picture: Array = np.rot90(converted.to_ndarray(), round(frame.rotation / 90))
         return np.ascontiguousarray(picture)

@@ -1,0 +1,93 @@
+"""Where somebody speaks: energy above an adaptive noise floor, and a spectrum that is not flat as noise is."""
+
+import math
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from talkvid.media.audio import num_frames
+from talkvid.records import Array
+
+SAMPLE_RATE = 16000
+WINDOW, HOP, FFT_SIZE = 400, 160, 512
+BAND_HZ = (100.0, 5000.0)
+ABOVE_FLOOR_DB = 9.0
+"""Speech stands out of the noise by at least this much."""
+UNDER_LOUD_DB = 32.0
+"""More than this below the loud parts of the sound nothing counts as speech."""
+SILENCE_DB = -65.0
+"""Below this level (0 dB: full-level sine) everything is silence."""
+FLATTEST = 0.3
+"""Spectral flatness (1: all bands equal, white noise about 0.56, voiced speech under 0.2)."""
+FLOOR_ROWS = 300
+"""The noise floor may follow changes within 3 s."""
+REACH_ROWS = 20
+"""Consonants, which may be flat, count when voiced sound is at most 200 ms away."""
+GAP_ROWS = 20
+"""Shorter pauses belong to the speech around them (the hang-over)."""
+SHORTEST_ROWS = 6
+"""Shorter bursts are clicks."""
+BLOCK_ROWS = 3000
+
+
+def speech_activity(waveform: Array, fps: float) -> Array:
+    """Return bool (F,): whether somebody speaks during at least half of each video frame.
+
+    `waveform` is float32 (N,) mono at 16 kHz, F = max(1, floor(N / 16000 * fps + 0.5)). Works in two passes
+    over 10 ms rows: level and flatness of 100 to 5000 Hz, then thresholds against the 3 s minimum of the level.
+    A steady tone or noise is its own floor and so not speech; music is not told from speech.
+    """
+    level_db, flatness = level_and_flatness(waveform)
+    active = speech_rows(level_db, flatness)
+    frames = num_frames(len(waveform) / SAMPLE_RATE, fps)
+    edges = np.arange(frames + 1) * (SAMPLE_RATE / HOP / fps)
+    spoken = np.interp(edges, np.arange(len(active) + 1), np.concatenate([[0], np.cumsum(active)]))
+    share: Array = np.diff(spoken) / np.diff(edges)
+    return share >= 0.5
+
+
+def level_and_flatness(waveform: Array) -> tuple[Array, Array]:
+    """Return per 10 ms row the level in dB (0: full-level sine) and the spectral flatness, both (T,)."""
+    wave = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
+    rows = max(1, math.ceil(len(wave) / HOP))
+    margin = (WINDOW - HOP) // 2
+    window = torch.hann_window(WINDOW)
+    bins = torch.arange(FFT_SIZE // 2 + 1) * (SAMPLE_RATE / FFT_SIZE)
+    inside = (bins >= BAND_HZ[0]) & (bins <= BAND_HZ[1])
+    levels, flatnesses = [], []
+    for first in range(0, rows, BLOCK_ROWS):
+        start, stop = first * HOP - margin, min(first + BLOCK_ROWS, rows) * HOP + margin
+        part = wave[max(start, 0) : stop]
+        part = torch.nn.functional.pad(part, (max(-start, 0), stop - max(start, 0) - len(part)))
+        power = torch.fft.rfft(part.unfold(0, WINDOW, HOP) * window, FFT_SIZE).abs().square()
+        power = power[:, inside] / (WINDOW / 4) ** 2 + 1e-12
+        levels.append(10 * torch.log10(power.sum(1)))
+        flatnesses.append(power.log().mean(1).exp() / power.mean(1))
+    return torch.cat(levels).numpy(), torch.cat(flatnesses).numpy()
+
+
+def speech_rows(level_db: Array, flatness: Array) -> Array:
+    """Return bool (T,) for 10 ms rows from their levels and flatness."""
+    smooth = ndimage.uniform_filter1d(level_db.astype(np.float64), 5, mode="nearest")
+    floor = ndimage.minimum_filter1d(smooth, FLOOR_ROWS, mode="nearest")
+    threshold = np.maximum(floor + ABOVE_FLOOR_DB, max(np.percentile(smooth, 95) - UNDER_LOUD_DB, SILENCE_DB))
+    loud = smooth > threshold
+    voiced = _runs_of_at_least(loud & (flatness < FLATTEST), 3)
+    near = ndimage.binary_dilation(voiced, iterations=REACH_ROWS) if voiced.any() else voiced
+    spoken = _runs_of_at_least(loud & near, SHORTEST_ROWS)
+    return ~_runs_of_at_least(~spoken, GAP_ROWS + 1, keep_ends=True)
+
+
+def _runs_of_at_least(rows: Array, length: int, *, keep_ends: bool = False) -> Array:
+    """Return the rows without runs of True shorter than `length` (those at either end kept if asked)."""
+    labels, count = ndimage.label(rows)
+    if not count:
+        return np.zeros(len(rows), bool)
+    sizes = np.bincount(labels, minlength=count + 1)
+    keep = sizes >= length
+    if keep_ends:
+        keep[[labels[0], labels[-1]]] = True
+    keep[0] = False
+    kept: Array = keep[labels]
+    return kept

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_every_frame_is_covered_and_no_window_is_padding_alone(size: int, overla
         windows = context_windows(num_frames, size, overlap)
         assert min(frame_coverage(windows, num_frames)) >= 1
         assert max(max(window) for window in windows) == num_frames - 1
-        for left, right in zip(windows, windows[1:], strict=False):
+        for left, right in pairwise(windows):
             assert len(set(left) & set(right)) == overlap
             assert right[-1] == num_frames - 1 or len(real_frames(right)) == size
 
@@ -79,6 +80,5 @@ def test_the_diagonal_order_visits_all_pairs_once_and_never_too_early(reach: int
 
 
 def test_the_reach_counts_the_neighbours_that_share_frames() -> None:
-    assert [window_reach(size, overlap) for size, overlap in [(24, 4), (24, 12), (24, 13), (8, 0), (5, 4)]] == [
-        1, 1, 2, 0, 4,
-    ]  # fmt: skip
+    cases = [(24, 4), (24, 12), (24, 13), (8, 0), (5, 4)]
+    assert [window_reach(size, overlap) for size, overlap in cases] == [1, 1, 2, 0, 4]

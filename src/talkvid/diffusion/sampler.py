@@ -70,9 +70,9 @@ def stream_latents(
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (frame, final latents (C h w)) in order of time, each as soon as it is finished.
 
-    Every window is predicted at every step; where windows overlap the predictions are averaged (each divided by
-    the number of windows that cover the frame, then summed), and a frame takes its step when the last of its
-    windows has spoken. `initial(frame)` is asked for the starting latents when the frame is first needed.
+    Every window is predicted at every step; where windows overlap the predictions are averaged (each
+    divided by the number of windows that cover the frame, then summed), and a frame takes its step when the
+    last of its windows has spoken. `initial(frame)` gives the starting latents when a frame is first needed.
     A frame is never asked for again after it was yielded, so its conditions may be released.
     `order` replaces the diagonal order by another valid one; the result is the same for any.
     """

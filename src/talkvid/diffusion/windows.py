@@ -23,9 +23,9 @@ def window_starts(num_frames: int, size: int, overlap: int) -> range:
 def context_windows(num_frames: int, size: int, overlap: int) -> list[list[int]]:
     """Return the frame indices of every window, in order of time.
 
-    A video no longer than `size` is one window of its own length. Otherwise every window has `size` entries; where
-    the last one reaches past the end it repeats the last frame, and what is predicted for the repeats is thrown
-    away (`real_frames`).
+    A video no longer than `size` is one window of its own length. Otherwise every window has `size` entries;
+    where the last one reaches past the end it repeats the last frame, and what is predicted for the repeats
+    is thrown away (`real_frames`).
     """
     starts = window_starts(num_frames, size, overlap)
     if len(starts) == 1:

@@ -1,0 +1,155 @@
+"""Turn one portrait and one speech file into a talking-head video; the last line printed is its path."""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from talkvid.inference.settings import (
+    FACE_BACKENDS,
+    FRAMINGS,
+    RETARGET_STRATEGIES,
+    TEST_STAGES,
+    GenerateSettings,
+    LoadOptions,
+    default_output,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verb; those without a default take it from the checkpoint's config."""
+    _add_inputs(parser.add_argument_group("input and output"))
+    _add_model(parser.add_argument_group("model"))
+    _add_parts(parser.add_argument_group("parts of a V-Express model (default: below model_ckpts/)"))
+    _add_device(parser.add_argument_group("device"))
+    _add_face(parser.add_argument_group("portrait and head motion"))
+    _add_video(parser.add_argument_group("video and sampling (default: the checkpoint's config)"))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Return 0 after the video was written and its path printed."""
+    values = {name: value for name, value in vars(args).items() if value not in (None, "")}
+    options = LoadOptions(**_known(LoadOptions, values))
+    settings = GenerateSettings(**_known(GenerateSettings, values))
+    output = args.output_path or default_output(args.reference_image_path, args.audio_path)
+
+    # Torch is loaded here, after the flags were found to make sense.
+    from talkvid.inference.api import TalkVidInference
+
+    result = TalkVidInference.from_options(options).generate_with(
+        settings, reference_image=args.reference_image_path, audio_file=args.audio_path, output_path=output
+    )
+    sys.stdout.write(f"{result.path}\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _known(schema: Any, values: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(schema)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _add_inputs(group: Any) -> None:
+    group.add_argument(
+        "--reference_image_path", "--portrait", type=Path, required=True, help="picture of one person"
+    )
+    group.add_argument(
+        "--audio_path",
+        "--audio",
+        type=Path,
+        required=True,
+        help="speech: any sound file, or a video with sound",
+    )
+    group.add_argument(
+        "--output_path", "--output", type=Path, help="video to write (output/<portrait>_<speech>.mp4)"
+    )
+    group.add_argument("--label", action="store_true", help="write 'AI-generated' visibly into the picture")
+    group.add_argument("--verbose", action="store_true", help="show debug messages and full tracebacks")
+
+
+def _add_model(group: Any) -> None:
+    group.add_argument(
+        "--checkpoint_path",
+        help="folder of a model (ours or V-Express layout) or hub id; without it the embedded model is used",
+    )
+    group.add_argument(
+        "--commercial_safe",
+        action="store_true",
+        help="refuse weights that forbid commercial use (embedded model, insightface)",
+    )
+    group.add_argument(
+        "--test_stage",
+        choices=TEST_STAGES,
+        default="stage_3",
+        help="stage the checkpoint comes from; stage_1 mutes its untrained audio and motion layers (stage_3)",
+    )
+    group.add_argument(
+        "--audio_embeddings_type",
+        choices=("global",),
+        default="global",
+        help="kind of speech features (global)",
+    )
+
+
+def _add_parts(group: Any) -> None:
+    for name, what in {
+        "unet_config": "diffusers config.json of the U-Net",
+        "vae": "folder of the image autoencoder",
+        "audio_encoder": "folder or name of the speech encoder",
+        "denoising_unet": "weights of the denoiser",
+        "reference_net": "weights of the reference net",
+        "v_kps_guider": "weights of the key-point guider",
+        "audio_projection": "weights of the audio projection",
+        "motion_module": "weights of the motion modules",
+    }.items():
+        group.add_argument(f"--{name}_path", metavar="PATH", help=what)
+
+
+def _add_device(group: Any) -> None:
+    group.add_argument("--device", default="auto", help="auto | cpu | cuda | cuda:N | mps (auto)")
+    group.add_argument("--gpu_id", type=int, help="number of the GPU (0)")
+    group.add_argument("--dtype", help="fp16 | fp32 | bf16 (fp16 on a GPU, fp32 on a CPU)")
+    group.add_argument(
+        "--save_gpu_memory", action="store_true", help="keep parts on the GPU only while they work"
+    )
+    group.add_argument(
+        "--do_multi_devices_inference", action="store_true", help="not built yet: an error says so"
+    )
+
+
+def _add_face(group: Any) -> None:
+    group.add_argument("--face", help="which of several faces: auto | largest | number from 1, by size (auto)")
+    group.add_argument("--framing", choices=FRAMINGS, help="what the crop shows (head)")
+    group.add_argument(
+        "--keep_frame", action="store_true", help="paste the moving face back into the whole picture"
+    )
+    group.add_argument("--face_backend", choices=FACE_BACKENDS, help="who finds the face (embedded)")
+    group.add_argument("--insightface_model_path", metavar="PATH", help="folder of the insightface models")
+    group.add_argument("--kps_path", help="key points per frame: .pth, .npy or .safetensors (F, 3, 2)")
+    group.add_argument("--kps_fps", type=float, help="poses per second in --kps_path (as long as the speech)")
+    group.add_argument("--kps_size", metavar="WxH", help="picture size --kps_path refers to (512x512)")
+    group.add_argument("--driving_video", type=Path, help="video whose head motion is taken over")
+    group.add_argument(
+        "--retarget_strategy",
+        choices=RETARGET_STRATEGIES,
+        help="how poses fit the portrait (fix_face; naive_retarget when poses are given)",
+    )
+
+
+def _add_video(group: Any) -> None:
+    for name, kind, what in (
+        ("image_width", int, "width of the picture"),
+        ("image_height", int, "height of the picture"),
+        ("fps", float, "frames per second"),
+        ("num_inference_steps", int, "denoising steps"),
+        ("guidance_scale", float, "classifier-free guidance; 1 turns it off"),
+        ("context_frames", int, "frames the denoiser sees at once"),
+        ("context_overlap", int, "frames two neighbouring windows share"),
+        ("reference_attention_weight", float, "weight of the attention to the portrait"),
+        ("audio_attention_weight", float, "weight of the attention to the speech"),
+        ("num_pad_audio_frames", int, "frames of sound on each side that a frame hears"),
+        ("standard_audio_sampling_rate", int, "rate the speech encoder works at (16000)"),
+    ):
+        group.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), help=what)
+    group.add_argument("--seed", type=int, default=42, metavar="INT", help="seed of the noise (42)")

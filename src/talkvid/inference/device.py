@@ -1,0 +1,88 @@
+"""Which device and which precision a run uses; a wish that cannot be met is an error, never a quiet swap."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from talkvid.records import Array
+
+DTYPES = {"fp16": torch.float16, "fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def choose_device(name: str = "auto", gpu_id: int | None = None) -> torch.device:
+    """Return the device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    `auto` takes CUDA, then MPS, then the CPU. `gpu_id` is the number behind `cuda`. Raises ValueError when
+    the name is unknown, the machine has no such device, or `gpu_id` contradicts the name.
+    """
+    kind, _, number = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdigit())):
+        raise ValueError(f"--device {name}: unknown device; use auto, cpu, cuda, cuda:N or mps")
+    if number and gpu_id is not None and int(number) != gpu_id:
+        raise ValueError(f"--device {name} and --gpu_id {gpu_id} contradict each other; give one of them")
+    index = int(number) if number else gpu_id
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if kind != "cuda":
+        if index:
+            raise ValueError(f"--gpu_id {index}: there is no such GPU for device {kind}; leave it out")
+        if kind == "mps" and not torch.backends.mps.is_available():
+            raise ValueError(
+                "--device mps: this machine has no Apple GPU that torch can use; use --device cpu"
+            )
+        return torch.device(kind)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise ValueError("--device cuda: torch sees no NVIDIA GPU; use --device cpu or install a CUDA torch")
+    if not 0 <= (index or 0) < count:
+        raise ValueError(f"--gpu_id {index}: this machine has {count} GPU(s), numbered from 0")
+    return torch.device("cuda", index or 0)
+
+
+def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
+    """Return the precision for `fp16`, `fp32`, `bf16` or None, which means fp16 on a GPU and fp32 on a CPU.
+
+    Raises ValueError for another name and for fp16 on a CPU, where torch lacks fast half-precision kernels.
+    """
+    if name is None:
+        return torch.float16 if device.type in ("cuda", "mps") else torch.float32
+    if name not in DTYPES:
+        raise ValueError(f"--dtype {name}: unknown precision; use {', '.join(DTYPES)}")
+    if name == "fp16" and device.type == "cpu":
+        raise ValueError("--dtype fp16: not for a CPU; use fp32 or bf16, or a GPU with --device cuda")
+    return DTYPES[name]
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return the short name of a precision."""
+    return next(name for name, value in DTYPES.items() if value == dtype)
+
+
+class Placement:
+    """Where modules work: always on the device, or, to save its memory, only while they are used."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, *, saves_memory: bool = False) -> None:
+        self.device = device
+        self.dtype = dtype
+        self.saves_memory = saves_memory
+
+    @contextlib.contextmanager
+    def use(self, *modules: nn.Module | None) -> Iterator[None]:
+        """Have the modules on the device, in the precision of the run, inside the block."""
+        present = [module for module in modules if module is not None]
+        for module in present:
+            module.to(device=self.device, dtype=self.dtype)
+        try:
+            yield
+        finally:
+            if self.saves_memory:
+                for module in present:
+                    module.to(device="cpu")
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+
+    def tensor(self, array: Array, *, dtype: torch.dtype | None = None) -> Tensor:
+        """Return the array as a tensor on the device, in the precision of the run unless another is named."""
+        return torch.from_numpy(array).to(device=self.device, dtype=dtype or self.dtype)

@@ -1,1 +1,7 @@
-"""Resumable maps over items, with a journal, deadlines and failures that are never lost."""
+"""A resumable map over items: journal, deadlines, failures that cost one item, local and ray executors."""
+
+from talkvid.runner.journal import Journal, Record
+from talkvid.runner.outcome import Item, Outcome
+from talkvid.runner.run import Summary, run
+
+__all__ = ["Item", "Journal", "Outcome", "Record", "Summary", "run"]

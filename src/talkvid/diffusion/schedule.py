@@ -1,7 +1,6 @@
 """The noise schedule: zero-terminal-SNR betas, trailing time steps, velocity prediction, DDIM."""
 
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -102,6 +101,5 @@ class NoiseSchedule:
     def _signal_and_sigma(self, t: Tensor | int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return sqrt(a_t) and sqrt(1 - a_t), shaped to multiply `like`, in its number type."""
         alphas = self.alphas_cumprod[torch.as_tensor(t).cpu()]
-        alphas = alphas.to(device=like.device, dtype=like.dtype)
         alphas = alphas.reshape(-1, *[1] * (like.ndim - 1)) if alphas.ndim else alphas
-        return cast(Tensor, alphas.sqrt()), cast(Tensor, (1 - alphas).sqrt())
+        return alphas.sqrt().to(like), (1 - alphas).sqrt().to(like)

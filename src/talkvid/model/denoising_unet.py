@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from talkvid.model.attention import Attention
 from talkvid.model.conditions import Conditions, ReferenceCache
 from talkvid.model.transformer import TransformerBlock
+from talkvid.model.unet_blocks import Level
 from talkvid.model.unet_config import UNetConfig
 from talkvid.model.unet_trunk import UNetTrunk
 
@@ -37,6 +38,12 @@ class DenoisingUNet(UNetTrunk):
                 f"reference features lack {len(missing)} of {len(layers)} blocks (first: {missing[0]})"
             )
         return ReferenceCache({name: layer.project(features[name]) for name, layer in layers.items()})
+
+    def set_skips_motion(self, skips: bool) -> None:
+        """Leave out the temporal layers; exact while their output projections are zero, as in stage 1."""
+        for module in self.modules():
+            if isinstance(module, Level):
+                module.skips_motion = skips
 
     def forward(
         self,
@@ -94,7 +101,7 @@ class DenoisingUNet(UNetTrunk):
 
     def _check_window(self, num_frames: int) -> None:
         motion = self.config.motion
-        if motion is not None and num_frames > motion.max_frames:
+        if motion is not None and num_frames > motion.max_frames and not self.mid_block.skips_motion:
             raise ValueError(
                 f"a window of {num_frames} frames exceeds the {motion.max_frames} positions of the motion "
                 f"modules: set context_frames to {motion.max_frames} or less"

@@ -14,12 +14,16 @@ from talkvid.model.unet_config import UNetConfig
 
 
 class Level(nn.Module):
-    """Parts that down, mid and up blocks share; `gradient_checkpointing` recomputes layers in backward."""
+    """Parts that down, mid and up blocks share.
+
+    `gradient_checkpointing` recomputes layers in backward; `skips_motion` leaves the temporal layers out.
+    """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
         self.gradient_checkpointing = False
+        self.skips_motion = False
         self.skips_motion = False
         self.resnets = nn.ModuleList()
         self.attentions: nn.ModuleList | None = None

@@ -1,0 +1,50 @@
+"""The kinds of networks a checkpoint may hold, and how each is built from the values in its config."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from talkvid.model.audio_projection import AudioProjection
+from talkvid.model.bundle_config import ModuleSpec
+from talkvid.model.denoising_unet import DenoisingUNet
+from talkvid.model.kps_guider import VKpsGuider
+from talkvid.model.reference_net import ReferenceNet
+from talkvid.model.unet_config import UNetConfig
+from talkvid.model.vae import DiffusersVae
+
+
+def _small_autoencoder(values: Mapping[str, Any]) -> nn.Module:
+    from talkvid.model.autoencoder import AutoencoderConfig, SmallAutoencoder
+
+    return SmallAutoencoder(AutoencoderConfig(**values))
+
+
+def _lip_predictor(values: Mapping[str, Any]) -> nn.Module:
+    from talkvid.model.lip_predictor import LipPredictor, LipPredictorConfig
+
+    return LipPredictor(LipPredictorConfig(**values))
+
+
+BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
+    "reference_net": lambda values: ReferenceNet(UNetConfig.from_dict(values)),
+    "denoising_unet": lambda values: DenoisingUNet(UNetConfig.from_dict(values)),
+    "v_kps_guider": lambda values: VKpsGuider(**values),
+    "audio_projection": lambda values: AudioProjection(**values),
+    "autoencoder_kl": DiffusersVae,
+    "small_autoencoder": _small_autoencoder,
+    "lip_predictor": _lip_predictor,
+}
+
+
+def build_module(name: str, spec: ModuleSpec) -> nn.Module:
+    """Return a network with fresh weights; ValueError for an unknown kind or sizes it does not take."""
+    if spec.kind not in BUILDERS:
+        near = difflib.get_close_matches(spec.kind, BUILDERS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"modules.{name}.kind: {spec.kind!r} is not known{hint}")
+    try:
+        return BUILDERS[spec.kind](spec.config)
+    except TypeError as error:
+        raise ValueError(f"modules.{name}.config: {error}") from error

@@ -32,7 +32,8 @@ def pose_track(
 ) -> Array:
     """Return the key points (num_frames 3 2) float64 of the video, in pixels of its pictures.
 
-    `portrait_points` (5 2) are those of the prepared portrait; poses of a file or a video keep their speed: the pose of time t is shown at time t, whatever the two frame rates.
+    `portrait_points` (5 2) are those of the prepared portrait. Poses of a file or a video keep their speed:
+    the pose of time t is shown at time t, whatever the two frame rates.
     """
     driving, driving_fps, driving_size = None, None, None
     if settings.retarget_strategy == "fix_face":
@@ -77,9 +78,9 @@ def implied_rate(num_poses: int, duration_s: float, fps: float) -> float:
 def track_head(
     path: str | os.PathLike[str], detector: FaceDetector, *, end_s: float, fps: float
 ) -> tuple[Array, float, tuple[int, int]]:
-    """Return key points (F 3 2), NaN where no face was found, their rate and the (width, height) they refer to.
+    """Return key points (F 3 2), NaN without a face, their rate and the (width, height) of their pictures.
 
-    At most `fps` pictures per second are looked at; with several faces the one nearest to the last is followed.
+    At most `fps` pictures per second are looked at; of several faces the one nearest to the last is followed.
     """
     info = probe(path)
     rate = min(fps, info.fps) if info.fps > 0 else fps

@@ -40,10 +40,10 @@ def prepare_portrait(
     framing: str = "head",
     source: str | os.PathLike[str] = "the picture",
 ) -> Portrait:
-    """Return the person of `picture` (H W 3) uint8 cropped about the face to (height width 3), never stretched.
+    """Return the person of `picture` (H W 3) uint8, cropped about the face to (height width 3), unstretched.
 
-    `face` chooses among several (see `choose_face`); `framing` is head, upper_body or full (as much of the picture
-    as fits). Raises ValueError when there is no face or no clear choice.
+    `face` chooses among several (see `choose_face`); `framing` is head, upper_body or full (as much of the
+    picture as fits). Raises ValueError when there is no face or no clear choice.
     """
     chosen = choose_face(detector.detect(picture), face, source=os.fspath(source))
     face_width = float(chosen.box[2] - chosen.box[0])

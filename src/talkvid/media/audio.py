@@ -11,7 +11,7 @@ from talkvid.media.container import audio_stream, open_media
 from talkvid.records import Array
 
 MIX_WEIGHTS = {"FL": 0.7, "FR": 0.7, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
-"""Share of a loudspeaker in the mono mix (others 0.5), before division by their sum: speech sits in the centre."""
+"""Share of a loudspeaker in the mono mix (others 0.5), divided by their sum: speech sits in the centre."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class AudioSource:
-    """The sound that accompanies a video: a file with sound, and which of its moments is the video's time 0."""
+    """The sound of a video: a file with sound, and which of its moments is the video's time 0.
+
+    A negative `start_s` delays the sound: that much silence comes first.
+    """
 
     path: str | os.PathLike[str]
     start_s: float = 0.0

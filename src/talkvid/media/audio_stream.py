@@ -38,10 +38,10 @@ class AudioPiece:
 
 
 def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Iterator[AudioPiece]:
-    """Yield the sound of a file piece by piece, from `start_s` on.
+    """Yield the sound of a file piece by piece, from `start_s` on; a negative one puts silence in front.
 
-    Encoder priming is dropped. The sound of a video is shifted so that its time 0 is the first picture: a late
-    sound gets silence in front, an early one is cut. Holes in the time stamps are filled with silence.
+    Encoder priming is dropped. The sound of a video is shifted so that its time 0 is the first picture: a
+    late sound gets silence in front, an early one is cut. Holes in the time stamps become silence.
     Raises FileNotFoundError or ValueError (no audio stream, no samples, rate changing inside the file).
     """
     name = os.fspath(path)
@@ -50,7 +50,10 @@ def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Itera
         length = skipped = 0
         piece = None
         for piece in _placed(container, stream, name):
-            first = min(round(start_s * piece.rate) - skipped, len(piece.samples))
+            if not length and start_s < 0:
+                silence = np.zeros((round(-start_s * piece.rate), piece.samples.shape[1]), np.float32)
+                yield AudioPiece(piece.rate, silence, piece.channel_names)
+            first = min(round(max(start_s, 0.0) * piece.rate) - skipped, len(piece.samples))
             length += len(piece.samples)
             if first < len(piece.samples):
                 yield AudioPiece(piece.rate, piece.samples[first:], piece.channel_names)
@@ -59,7 +62,8 @@ def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Itera
             raise ValueError(f"{name}: this audio holds no samples; record or export it again")
         _report_truncation(stream, length / piece.rate, name)
         if length <= start_s * piece.rate:
-            raise ValueError(f"{name}: {start_s:g} s lies behind the end of the sound ({length / piece.rate:.2f} s)")
+            length_s = length / piece.rate
+            raise ValueError(f"{name}: {start_s:g} s lies behind the end of the sound at {length_s:.2f} s")
 
 
 def _placed(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioPiece]:
@@ -69,7 +73,7 @@ def _placed(container: InputContainer, stream: AudioStream, name: str) -> Iterat
     for frame in _decoded(container, stream, name):
         if rate and frame.sample_rate != rate:
             raise ValueError(
-                f"{name}: the sample rate changes from {rate} to {frame.sample_rate} Hz inside; convert the file"
+                f"{name}: the sample rate changes from {rate} to {frame.sample_rate} Hz; convert the file"
             )
         samples = to_float(frame)
         names = tuple(channel.name for channel in frame.layout.channels)

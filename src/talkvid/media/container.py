@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import av
 from av.audio.stream import AudioStream
@@ -14,6 +13,9 @@ from av.video.stream import VideoStream
 
 from talkvid.media.files import require_file
 
+LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}
+
+
 @contextlib.contextmanager
 def open_media(path: str | os.PathLike[str], *, what: str) -> Iterator[InputContainer]:
     """Yield the opened container; only local files are followed (no playlist reaches the network).
@@ -22,11 +24,8 @@ def open_media(path: str | os.PathLike[str], *, what: str) -> Iterator[InputCont
     """
     path = require_file(path, what=what)
     try:
-        container = cast(
-            InputContainer,
-            av.open(
-                os.path.abspath(path), container_options={"protocol_whitelist": "file"}, metadata_errors="replace"
-            ),
+        container = av.open(
+            os.path.abspath(path), container_options=LOCAL_FILES_ONLY, metadata_errors="replace"
         )
     except (av.error.FFmpegError, OSError) as error:
         raise ValueError(

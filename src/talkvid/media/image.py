@@ -20,7 +20,7 @@ BACKGROUND = (255, 255, 255)
 
 
 def load_image(path: str | os.PathLike[str]) -> Array:
-    """Return the picture as RGB uint8 (H W 3), turned as its EXIF tag says and laid on white where transparent.
+    """Return the picture as RGB uint8 (H W 3), turned as its EXIF tag says, on white where transparent.
 
     An embedded colour profile is converted to sRGB; 16-bit grey is scaled to 8 bits.
     Raises FileNotFoundError or ValueError when it is missing, truncated, too large or not a picture.
@@ -30,7 +30,7 @@ def load_image(path: str | os.PathLike[str]) -> Array:
         with Image.open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(
-                    f"{path}: {picture.width}x{picture.height} pixels are more than {MAX_PIXELS}; make it smaller"
+                    f"{path}: {picture.width}x{picture.height} is over {MAX_PIXELS} pixels; scale it down"
                 )
             picture.load()
             upright = ImageOps.exif_transpose(picture)
@@ -78,11 +78,8 @@ def save_image(path: str | os.PathLike[str], image: Array) -> None:
     if suffix not in Image.registered_extensions():
         raise ValueError(f"{path}: no picture format has the suffix {suffix!r}; use .png or .jpg")
     with atomic_path(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image)).save(temporary, **_quality(suffix))
-
-
-def _quality(suffix: str) -> dict[str, int]:
-    return {"quality": 95, "subsampling": 0} if suffix in (".jpg", ".jpeg") else {}
+        # Formats without these two settings ignore them.
+        Image.fromarray(np.ascontiguousarray(image)).save(temporary, quality=95, subsampling=0)
 
 
 def resize(image: Array, width: int, height: int) -> Array:

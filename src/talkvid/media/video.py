@@ -1,4 +1,4 @@
-"""Video files: what they hold, and their pictures as RGB uint8 (H W 3), upright, decoded as they are wanted."""
+"""Video files: what they hold, and their pictures as upright RGB uint8 (H W 3), decoded when wanted."""
 
 import math
 import os
@@ -9,7 +9,14 @@ from typing import Literal
 import numpy as np
 
 from talkvid.media.container import open_media, video_stream
-from talkvid.media.video_stream import TimedFrame, decoded_frames, display_size, frame_times
+from talkvid.media.video_stream import (
+    PictureReader,
+    TimedFrame,
+    decoded_frames,
+    first_frame,
+    frame_times,
+    quarter_turns,
+)
 from talkvid.records import Array
 
 Backend = Literal["pyav", "decord"]
@@ -20,7 +27,7 @@ TIME_SLACK = 1e-6
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file states about itself; width and height are those of the upright, square-pixel picture."""
+    """What a video file states; width and height are those of the upright, square-pixel picture."""
 
     width: int
     height: int
@@ -30,7 +37,7 @@ class VideoInfo:
     duration_s: float | None
     has_audio: bool
     rotation: int
-    """Degrees, counter-clockwise, by which the stored picture is turned to stand upright: 0, 90, 180 or 270."""
+    """Degrees, counter-clockwise, by which the stored picture is turned: 0, 90, 180 or 270."""
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
@@ -45,13 +52,10 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         elif container.duration is not None:
             duration = container.duration / 1_000_000
         has_audio = bool(container.streams.audio)
-        frame = next(decoded_frames(container, stream, name, on_damage="raise"), None)
-        if frame is None:
-            raise ValueError(f"{name}: no frame of this video can be decoded; copy it again or convert it")
-        width, height = display_size(frame.frame, stream)
-        return VideoInfo(
-            width, height, float(rate or 0), stream.frames or None, duration, has_audio, frame.frame.rotation % 360
-        )
+        first = first_frame(container, stream, name)
+        height, width = PictureReader(stream)(first).shape[:2]
+        turned = quarter_turns(first) * 90
+        return VideoInfo(width, height, float(rate or 0), stream.frames or None, duration, has_audio, turned)
 
 
 def read_frames(
@@ -65,13 +69,14 @@ def read_frames(
 ) -> Iterator[Array]:
     """Yield the pictures from `start_s` up to, not including, `end_s`; time 0 is the first picture.
 
-    Without `fps` every frame comes once, at whatever distance. With `fps` picture k is the one nearest in time
-    to start_s + k / fps, and round(length * fps) pictures come, at least one.
-    A file that ends early or does not decode gives the pictures before the damage and then a ValueError, or with
-    `on_damage="warn"` a logged warning. Raises FileNotFoundError or ValueError, one line each.
+    Without `fps` every frame comes once, at whatever distance. With `fps` picture k is the one nearest in
+    time to start_s + k / fps, and round(length * fps) pictures come, at least one.
+    A file that ends early or does not decode gives the pictures before the damage and then a ValueError, or
+    with `on_damage="warn"` a logged warning. Raises FileNotFoundError or ValueError, one line each.
+    `backend="decord"` decodes with decord (extra "decord"), which refuses damaged and rotated files.
     """
     if start_s < 0 or (end_s is not None and end_s <= start_s):
-        raise ValueError(f"{path}: the time span from {start_s} s to {end_s} s is empty; give start_s < end_s")
+        raise ValueError(f"{path}: the span from {start_s} s to {end_s} s is empty; give start_s < end_s")
     if fps is not None and not fps > 0:
         raise ValueError(f"fps must be above 0, got {fps}")
     if backend == "decord":

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Literal
 
 import av
@@ -24,7 +25,7 @@ UNSPECIFIED_COLOURS = 2
 HD_HEIGHT = 720
 """Untagged video of at least this height is taken as BT.709, below as BT.601, as players do."""
 EXACT_COLOURS = 0x2 | 0x2000 | 0x40000
-"""SWS_BILINEAR | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND: without them swscale darkens every picture by 1 level."""
+"""SWS_BILINEAR | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND: swscale's default darkens all by 1 level."""
 TRUNCATION_S = 0.25
 """A file is cut short when it ends this much before the length it states."""
 
@@ -36,7 +37,6 @@ class TimedFrame:
     time_s: float
     """Seconds after the first frame of the video."""
     duration_s: float
-    frame: VideoFrame
     picture: Callable[[], Array]
     """Gives RGB uint8 (H W 3), upright."""
 
@@ -60,7 +60,7 @@ class PictureReader:
             interpolation=EXACT_COLOURS,
             threads=1,
         )
-        picture: Array = np.rot90(converted.to_ndarray(), round(frame.rotation / 90))
+        picture: Array = np.rot90(converted.to_ndarray(), quarter_turns(frame))
         return np.ascontiguousarray(picture)
 
 
@@ -78,10 +78,19 @@ def stored_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     return max(1, round(frame.width * aspect)), frame.height
 
 
-def display_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """Return width and height of the upright picture."""
-    width, height = stored_size(frame, stream)
-    return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
+def quarter_turns(frame: VideoFrame) -> int:
+    """Return by how many quarter turns, counter-clockwise, the stored picture is turned to stand upright."""
+    return round(frame.rotation / 90) % 4
+
+
+def first_frame(container: InputContainer, stream: VideoStream, name: str) -> VideoFrame:
+    """Return the first frame that decodes; raise ValueError when there is none."""
+    try:
+        return next(container.decode(stream))
+    except (av.error.FFmpegError, OSError, StopIteration) as error:
+        raise ValueError(
+            f"{name}: no frame of this video can be decoded ({reason(error)}); copy it again or convert it"
+        ) from error
 
 
 def decoded_frames(
@@ -103,7 +112,7 @@ def decoded_frames(
     if start_s > 0 and origin is not None:
         container.seek(origin + int(start_s / base), stream=stream)
     to_picture = PictureReader(stream)
-    count = 0
+    count = corrupt = 0
     time_s = -step
     damage = ""
     try:
@@ -114,13 +123,17 @@ def decoded_frames(
             else:
                 time_s += step
             count += 1
+            corrupt += frame.is_corrupt
             duration_s = float(frame.duration * base) if frame.duration else step
-            yield TimedFrame(time_s, duration_s, frame, lambda frame=frame: to_picture(frame))  # type: ignore[misc]
+            yield TimedFrame(time_s, duration_s, partial(to_picture, frame))
     except (av.error.FFmpegError, OSError) as error:
         damage = reason(error)
+    if corrupt:
+        logger.warning("%s: %d of %d frames are damaged, the decoder patched them", name, corrupt, count)
     damage = damage or _missing_end(stream, time_s + step, count if start_s <= 0 else None)
     if damage:
-        message = f"{name}: damaged or cut short after {max(time_s + step, 0):.2f} s ({damage}); copy it again"
+        good_s = max(time_s + step, 0)
+        message = f"{name}: damaged or cut short after {good_s:.2f} s ({damage}); copy it again"
         if on_damage == "raise":
             raise ValueError(message)
         logger.warning("%s", message)

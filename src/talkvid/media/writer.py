@@ -24,9 +24,14 @@ logger = logging.getLogger(__name__)
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AAC_CHANNELS = (1, 2)
 """Channel numbers kept as they are; surround sound is mixed to mono."""
-STANDARD_TAGS = frozenset({"title", "artist", "album", "comment", "description", "copyright", "date", "genre"})
+STANDARD_TAGS = frozenset({"title", "artist", "comment", "description", "copyright", "date", "genre"})
 """Tags every mp4 player shows; other keys need the QuickTime key list."""
 SILENCE_BLOCK = 65536
+RGB_TO_BT709 = (
+    "scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd+full_chroma_inp,"
+    "format=yuv420p"
+)
+"""Rounded to the nearest value, so that no level is lost on average."""
 
 
 class VideoWriter:
@@ -34,7 +39,8 @@ class VideoWriter:
 
     Use as a context manager and call `write` for each frame; the video has exactly these frames. The sound of
     `audio` starts at time 0 and is cut or padded with silence to exactly the length of the pictures; its own
-    sample rate and mono or stereo are kept. Memory does not grow with the length.
+    sample rate and mono or stereo are kept. Memory does not grow with the length. `gop` is the largest distance of
+    key frames: small where single windows will be read.
     Raises ValueError for an impossible size, rate, folder or sound, FfmpegError when the encoder fails;
     leaving the block with an exception removes whatever was written.
     """
@@ -50,6 +56,7 @@ class VideoWriter:
         metadata: Mapping[str, str] | None = None,
         crf: int = 18,
         preset: str = "medium",
+        gop: int | None = None,
     ) -> None:
         if width % 2 or height % 2 or min(width, height) < 2:
             raise ValueError(f"{path}: {width}x{height} cannot be encoded; width and height must be even")
@@ -65,6 +72,8 @@ class VideoWriter:
         self._audio = audio
         self._metadata = dict(metadata or {})
         self._video_options = ["-c:v", "libx264", "-preset", preset, "-crf", str(crf)]
+        if gop is not None:
+            self._video_options += ["-g", str(gop)]
         self._stack = ExitStack()
         self._encoder: _Process | None = None
 
@@ -114,11 +123,11 @@ class VideoWriter:
 
     def _encode_arguments(self) -> list[str]:
         width, height = self.size
-        to_bt709 = "scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd+full_chroma_inp"
         return [
-            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(self.fps), "-i", "pipe:0"),
-            *("-an", "-vf", f"{to_bt709},format=yuv420p", *self._video_options),
-            *("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv"),
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(self.fps)),
+            *("-i", "pipe:0", "-an", "-vf", RGB_TO_BT709, *self._video_options),
+            *("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"),
+            *("-color_range", "tv"),
             *(self._container_options() if self._audio is None else []),
             str(self._pictures),
         ]
@@ -146,8 +155,7 @@ class VideoWriter:
 def fitted_audio(source: AudioSource, length_s: Fraction) -> Iterator[AudioPiece]:
     """Yield the sound from its time 0 in pieces that together last `length_s` to the sample.
 
-    Mono and stereo are kept, other layouts and files that change theirs become mono; what is missing at the end is
-    silence.
+    Mono and stereo are kept, other layouts become mono; what is missing at the end is silence.
     """
     left = -1
     rate = channels = 0
@@ -180,7 +188,11 @@ class _Process:
         self._messages: IO[bytes] = tempfile.TemporaryFile()
         command = [part for part in ffmpeg.command(*self._arguments) if part != "-nostdin"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._messages, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._messages,
+            start_new_session=True,
         )
         return self
 

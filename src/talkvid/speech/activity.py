@@ -1,4 +1,4 @@
-"""Where somebody speaks: energy above an adaptive noise floor, and a spectrum that is not flat as noise is."""
+"""Where somebody speaks: energy above an adaptive noise floor, and a spectrum less flat than noise."""
 
 import math
 
@@ -35,8 +35,8 @@ def speech_activity(waveform: Array, fps: float) -> Array:
     """Return bool (F,): whether somebody speaks during at least half of each video frame.
 
     `waveform` is float32 (N,) mono at 16 kHz, F = max(1, floor(N / 16000 * fps + 0.5)). Works in two passes
-    over 10 ms rows: level and flatness of 100 to 5000 Hz, then thresholds against the 3 s minimum of the level.
-    A steady tone or noise is its own floor and so not speech; music is not told from speech.
+    over 10 ms rows: level and flatness of 100 to 5000 Hz, then thresholds against the 3 s minimum of
+    the level. A steady tone or noise is its own floor and so not speech; music is not told from speech.
     """
     level_db, flatness = level_and_flatness(waveform)
     active = speech_rows(level_db, flatness)

@@ -6,17 +6,18 @@ from torch import Tensor
 
 ROWS_PER_FRAME = 2
 LARGEST_SAMPLED_RATIO = 2.0
-"""Up to this many feature rows per output row linear interpolation loses none of them (at 2 it is their mean)."""
+"""Up to this many feature rows per output row linear interpolation skips none (at 2 it is their mean)."""
 
 
 class FrameAligner:
     """Gives the audio windows of any range of frames; only the rows of that range are computed.
 
-    The T feature rows are stretched over 2 F rows (linear interpolation between the two nearest rows, positions
-    as in `torch.nn.functional.interpolate(mode="linear", align_corners=False)`, fp32), with 2 * num_pad zero rows
-    before and after; frame f gets rows 2f … 2(f + 2 num_pad + 1) - 1 of that. Where more than two feature rows fall
-    on one output row (low frame rates), interpolation would skip some, so each output row is their exact mean over
-    its span instead. 50 rows per second at 25 frames per second are passed through unchanged.
+    The T feature rows are stretched over 2 F rows (bit for bit as by fp32
+    `torch.nn.functional.interpolate(mode="linear", align_corners=False)` on the CPU), with 2 * num_pad zero
+    rows before and after; frame f gets rows 2f … 2(f + 2 num_pad + 1) - 1 of that. So 50 rows per second at
+    25 frames per second pass unchanged and of 100 rows per second two make one. Where more than two feature
+    rows fall on one output row (low frame rates), interpolation would skip some; each output row is then the
+    exact mean over its span instead.
     """
 
     def __init__(self, features: Tensor, num_frames: int, *, num_pad: int = 2) -> None:
@@ -74,7 +75,7 @@ def resampled_rows(features: Tensor, total: int, first: int, stop: int) -> Tenso
 
 
 def _mean_rows(features: Tensor, total: int, first: int, stop: int) -> Tensor:
-    """Return each output row as the mean over its exact span of the feature rows, taken as a step function."""
+    """Return each output row as the mean over its exact span of the feature rows."""
     edges = np.arange(first, stop + 1) * (len(features) / total)
     begin = int(edges[0])
     part = features[begin : int(np.ceil(edges[-1]))].double()

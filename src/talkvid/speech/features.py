@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16000
 LOG_MEL = "log-mel"
 
-__all__ = ["LOG_MEL", "SAMPLE_RATE", "LogMelEncoder", "SpeechEncoder", "TransformersEncoder", "build_speech_encoder"]
+__all__ = [
+    "LOG_MEL",
+    "SAMPLE_RATE",
+    "LogMelEncoder",
+    "SpeechEncoder",
+    "TransformersEncoder",
+    "build_speech_encoder",
+]
 
 
 class SpeechEncoder(Protocol):
@@ -42,7 +49,10 @@ class SpeechEncoder(Protocol):
 
 
 def build_speech_encoder(
-    name_or_path: str | os.PathLike[str], *, device: "str | torch.device" = "cpu", dtype: "torch.dtype | None" = None
+    name_or_path: str | os.PathLike[str],
+    *,
+    device: "str | torch.device" = "cpu",
+    dtype: "torch.dtype | None" = None,
 ) -> SpeechEncoder:
     """Return the log-mel encoder for "log-mel", else a transformers encoder from a folder or a hub id.
 

@@ -31,10 +31,9 @@ BLOCK_ROWS = 3000
 class LogMelEncoder:
     """80 log-mel bands of 25 ms windows, one row per 10 ms.
 
-    Row i is centred on sample 160 i + 80, so T = ceil(N / 160) rows cover the sound exactly; outside it counts
-    as silence. Hann window (periodic), power spectrum divided by the window's energy gain so that a full-level sine
-    has energy about 1, triangular filters (Slaney's mel scale: linear to 1 kHz, logarithmic above) of equal
-    height, then (log10(energy + 1e-8) - LOG_MEAN) / LOG_SPREAD. With `level` one gain for the whole
+    Row i is centred on sample 160 i + 80, so T = ceil(N / 160) rows cover the sound exactly; outside there is
+    silence. Periodic Hann window, power spectrum scaled so that a full-level sine peaks at 1, triangular
+    filters of equal height on Slaney's mel scale (linear to 1 kHz, logarithmic above), then (log10(energy + 1e-8) - LOG_MEAN) / LOG_SPREAD. With `level` one gain for the whole
     waveform first brings its loud parts to -20 dBFS, so that recording volume does not matter.
     """
 

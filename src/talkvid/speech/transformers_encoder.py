@@ -32,11 +32,11 @@ class TransformersEncoder:
     """The last hidden state of a speech model, 50 rows per second.
 
     wav2vec2, HuBERT, XLS-R, WavLM and the like read the waveform, normalised over the whole sound as their
-    feature extractor says. Sound of up to 60 s is encoded at once. Longer sound is cut into pieces of 40 s that
-    see 5 s more on either side: rows then differ from those of one pass, because attention and the group norm of
-    the first layer see 50 s instead of everything (on 150 s of noise with random weights by 1.5 % of their
-    deviation on average, 16 % at most; not measured with published weights). Whisper works in windows of 30 s, of
-    which 2 s at inner edges only give context; its rows of a window depend on that window alone.
+    feature extractor says. Sound of up to 60 s is encoded at once. Longer sound is cut into pieces of 40 s
+    that see 5 s more on either side: rows then differ from those of one pass, because attention and the group
+    norm of the first layer see 50 s instead of everything (on 150 s of noise with random weights by 1.5 % of
+    their deviation on average, 16 % at most; not measured with published weights). Whisper works in windows
+    of 30 s, of which 2 s at inner edges only give context.
     A name is a local folder, or a hub id such as facebook/hubert-base-ls960, which alone may be downloaded.
     """
 
@@ -80,8 +80,12 @@ class TransformersEncoder:
             return transformers.AutoFeatureExtractor.from_pretrained(source, local_files_only=local)
         except (OSError, ValueError) as error:
             if self._whisper:
-                raise ValueError(f"{source}: preprocessor_config.json is missing; fetch the whole model") from error
-            logger.warning("%s: no preprocessor_config.json; the waveform is normalised as for wav2vec2", source)
+                raise ValueError(
+                    f"{source}: preprocessor_config.json is missing; fetch the whole model"
+                ) from error
+            logger.warning(
+                "%s: no preprocessor_config.json; the waveform is normalised as for wav2vec2", source
+            )
             return transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=False)
 
     @torch.no_grad()
@@ -144,7 +148,9 @@ def find_model(name_or_path: str | os.PathLike[str]) -> tuple[str, bool]:
     path = Path(text)
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise FileNotFoundError(f"{path}: this folder holds no config.json; fetch it with: {FETCH_COMMAND}")
+            raise FileNotFoundError(
+                f"{path}: this folder holds no config.json; fetch it with: {FETCH_COMMAND}"
+            )
         return text, True
     owner = text.split("/")[0]
     if HUB_ID.fullmatch(text) and owner != "model_ckpts" and not Path(owner).exists():

@@ -185,7 +185,7 @@ def test_train_takes_stage_name_and_device_from_the_environment(monkeypatch: pyt
     monkeypatch.setattr(os, "environ", {"STAGE": "2", "TRAIN": "Mine", "GPU": "cpu"})
     command, folder = launch.train_command("python", ["optimizer.lr=1"])
     assert folder == launch.ROOT and command[1:4] == ["src/train.py", "--config", "src/configs/stage_2.yaml"]
-    assert command[4:] == ["data.meta_paths=[data/Mine.json]", "optimizer.lr=1"]
+    assert command[4:] == ["run.train=Mine", "run.device=cpu", "optimizer.lr=1"]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 

@@ -244,8 +244,8 @@ def train_command(python: str, arguments: list[str]) -> tuple[list[str], Path | 
     if not config.is_file():
         raise LaunchError(f"STAGE={stage}: there is no {config}; stages are 1, 2 and 3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu == "cpu" else gpu
-    data = f"data.meta_paths=[data/{name}.json]"
-    return [python, "src/train.py", "--config", str(config.relative_to(ROOT)), data, *arguments], ROOT
+    settings = [f"run.train={name}", f"run.device={'cpu' if gpu == 'cpu' else 'cuda'}"]
+    return [python, "src/train.py", "--config", str(config.relative_to(ROOT)), *settings, *arguments], ROOT
 
 
 def test_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:

@@ -154,6 +154,14 @@ def test_the_active_environment_is_used_only_for_this_checkout(tmp_path: Path) -
     assert launch.active_environment(["json"], {}) == Path(sys.executable)
 
 
+@pytest.mark.parametrize(
+    ("job", "nvidia", "extra"),
+    [("inference", True, ""), ("train", False, ""), ("train", True, "train"), ("test", False, "dev")],
+)
+def test_a_job_installs_only_what_it_needs(job: str, nvidia: bool, extra: str) -> None:
+    assert launch.extra_for(job, nvidia=nvidia) == extra
+
+
 def test_an_old_python_gets_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,7 +35,6 @@ PROBE = (
 )
 """Prints where talkvid would be imported from, and nothing unless all modules named are there too."""
 NEEDED_MODULES = {"inference": ["torch"], "train": ["torch"], "test": ["torch", "pytest", "importlinter"]}
-EXTRAS = {"inference": "", "train": "", "test": "dev"}
 
 
 class LaunchError(Exception):
@@ -45,12 +44,12 @@ class LaunchError(Exception):
 def main(arguments: list[str]) -> int:
     """Return 1 with a sentence on stderr if the launch fails; otherwise become the process asked for."""
     try:
-        if not arguments or arguments[0] not in EXTRAS:
-            raise LaunchError(f"usage: launch.py {'|'.join(EXTRAS)} [arguments]")
+        if not arguments or arguments[0] not in COMMANDS:
+            raise LaunchError(f"usage: launch.py {'|'.join(COMMANDS)} [arguments]")
         ensure_python(arguments)
         job, rest = arguments[0], arguments[1:]
         python = active_environment(NEEDED_MODULES[job], os.environ)
-        python = python or own_environment(EXTRAS[job], os.environ)
+        python = python or own_environment(extra_for(job, nvidia=has_nvidia()), os.environ)
         command, folder = COMMANDS[job](str(python), rest)
         say("+ " + " ".join(command))
         if folder:
@@ -83,6 +82,13 @@ def ensure_python(arguments: list[str]) -> None:
         f"Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]} is needed, "
         f"{sys.executable} is {sys.version.split()[0]}: install one, or set PYTHON=/path/to/python3.11"
     )
+
+
+def extra_for(job: str, *, nvidia: bool) -> str:
+    """Return the extra of pyproject.toml that a job needs; 8-bit optimisers and DeepSpeed only serve GPUs."""
+    if job == "test":
+        return "dev"
+    return "train" if job == "train" and nvidia else ""
 
 
 def active_environment(modules: list[str], environ: Mapping[str, str]) -> Path | None:

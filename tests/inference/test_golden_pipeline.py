@@ -25,8 +25,9 @@ from talkvid.model.kps_guider import VKpsGuider
 from talkvid.model.reference_net import ReferenceNet
 from talkvid.model.unet_config import UNetConfig
 from talkvid.model.vae import DiffusersVae
-from talkvid.model.weights import load_state, load_weights
+from talkvid.model.weights import load_state
 from talkvid.speech.features import TransformersEncoder
+from tests import parity
 
 DATA = Path(__file__).parents[1] / "data" / "parity"
 WEIGHTS = DATA / "weights"
@@ -53,7 +54,7 @@ def pipeline() -> Pipeline:
         audio_projection=AudioProjection(**CONFIGS["audio_projection"]),
     )
     for name in ("reference_net", "denoising_unet", "v_kps_guider", "audio_projection"):
-        load_weights(getattr(bundle, name), WEIGHTS / f"{name}.safetensors")
+        load_state(getattr(bundle, name), parity.state(name), source=name)
     bundle.vae = DiffusersVae(CONFIGS["vae"])
     load_state(bundle.vae.network, load_file(WEIGHTS / "vae.safetensors"), source="vae")
     for module in (bundle.reference_net, bundle.denoising_unet, bundle.vae):

@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,25 +9,22 @@ from talkvid.inference.settings import (
     default_output,
     resolve,
 )
+from talkvid.model.bundle_config import BundleConfig
 
-
-@dataclass
-class Config:
-    fps: float = 25.0
-    width: int = 256
-    height: int = 320
-    num_pad_audio_frames: int = 2
-    num_inference_steps: int = 6
-    guidance_scale: float = 1.0
-    context_frames: int = 12
-    context_overlap: int = 3
-    reference_attention_weight: float = 1.0
-    audio_attention_weight: float = 2.0
-    retarget_strategy: str = "fix_face"
+CONFIG = BundleConfig(
+    fps=25.0,
+    width=256,
+    height=320,
+    num_inference_steps=6,
+    guidance_scale=1.0,
+    context_frames=12,
+    context_overlap=3,
+    audio_attention_weight=2.0,
+)
 
 
 def test_what_is_not_said_comes_from_the_checkpoint() -> None:
-    resolved = resolve(GenerateSettings(num_inference_steps=9), Config())
+    resolved = resolve(GenerateSettings(num_inference_steps=9), CONFIG)
     assert (resolved.image_width, resolved.image_height, resolved.fps) == (256, 320, 25.0)
     assert (resolved.num_inference_steps, resolved.context_frames, resolved.audio_attention_weight) == (
         9,
@@ -39,9 +35,9 @@ def test_what_is_not_said_comes_from_the_checkpoint() -> None:
 
 
 def test_given_poses_are_used_unless_fix_face_was_asked_for() -> None:
-    assert resolve(GenerateSettings(kps_path="k.pth"), Config()).retarget_strategy == "naive_retarget"
+    assert resolve(GenerateSettings(kps_path="k.pth"), CONFIG).retarget_strategy == "naive_retarget"
     asked = GenerateSettings(kps_path="k.pth", retarget_strategy="fix_face")
-    assert resolve(asked, Config()).retarget_strategy == "fix_face"
+    assert resolve(asked, CONFIG).retarget_strategy == "fix_face"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +62,7 @@ def test_given_poses_are_used_unless_fix_face_was_asked_for() -> None:
 )
 def test_an_impossible_setting_is_named(values: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as error:
-        resolve(GenerateSettings(**values), Config())
+        resolve(GenerateSettings(**values), CONFIG)
     assert "\n" not in str(error.value)
 
 

@@ -4,10 +4,10 @@ Shapes: C channels, F frames, h w latent and H W picture height and width.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ from talkvid.inference.timing import Timings
 from talkvid.model.bundle import ModelBundle
 from talkvid.model.conditions import ReferenceCache
 from talkvid.model.guidance import guided_prediction
-from talkvid.records import Array
+from talkvid.model.vae import ImageAutoencoder
+from talkvid.records import Array, Face
 from talkvid.speech.align import FrameAligner
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Scene:
     """(T D) features of the whole sound"""
     poses: Array
     """(F 3 2) key points in pixels"""
+    face: Face | None = None
+    """The portrait's face in pixels."""
 
     @property
     def num_frames(self) -> int:
@@ -59,7 +62,12 @@ class Pipeline:
         self.bundle = bundle
         self.placement = placement
 
-    def frames(self, scene: Scene, settings: VideoSettings, timings: Timings) -> Iterator[Array]:
+    @property
+    def vae(self) -> ImageAutoencoder:
+        """Return the image autoencoder."""
+        return cast(ImageAutoencoder, self.bundle.vae)
+
+    def frames(self, scene: Scene, settings: VideoSettings, timings: Timings) -> Generator[Array, None, None]:
         """Yield the frames (H W 3) uint8 of the video in order."""
         with timings.part("reference"):
             reference = self.project_reference(scene.portrait)
@@ -83,7 +91,7 @@ class Pipeline:
         if bundle.reference_net is None:
             return None
         with self.placement.use(bundle.vae, bundle.reference_net, bundle.denoising_unet):
-            latents = bundle.vae.encode(self.signed_image(portrait))
+            latents = self.vae.encode(self.signed_image(portrait))
             return bundle.denoising_unet.project_reference(bundle.reference_net.features(latents))
 
     def signed_image(self, picture: Array) -> Tensor:
@@ -129,7 +137,7 @@ class Pipeline:
         """Yield (frame, final latents (C h w)) in order."""
         steps = settings.num_inference_steps
         size, overlap = settings.context_frames, settings.context_overlap
-        factor = self.bundle.vae.factor
+        factor = self.vae.factor
         height, width = scene.portrait.shape[:2]
         shape = (self.bundle.config.latent_channels, height // factor, width // factor)
         total = num_calls(scene.num_frames, steps, size=size, overlap=overlap)
@@ -192,7 +200,7 @@ class Pipeline:
     @torch.no_grad()
     def decode(self, latents: Sequence[Tensor]) -> list[Array]:
         """Return the pictures (H W 3) uint8 of some frames' latents (C h w), rounded to the nearest level."""
-        images = self.bundle.vae.decode(torch.stack(list(latents)).to(self.placement.dtype))
+        images = self.vae.decode(torch.stack(list(latents)).to(self.placement.dtype))
         levels = (images.float() * 255).round().clamp(0, 255).to(torch.uint8)
         return list(np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy()))
 

@@ -8,7 +8,10 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from talkvid.model.bundle_config import BundleConfig
 
 RETARGET_STRATEGIES = ("fix_face", "no_retarget", "offset_retarget", "naive_retarget")
 FACE_BACKENDS = ("embedded", "insightface", "mediapipe")
@@ -19,22 +22,6 @@ MAX_SIDE = 2048
 
 PathLike = str | os.PathLike[str]
 Settings = TypeVar("Settings", "LoadOptions", "GenerateSettings")
-
-
-class ConfigDefaults(Protocol):
-    """The part of a checkpoint's config that holds defaults for a video."""
-
-    fps: float
-    width: int
-    height: int
-    num_pad_audio_frames: int
-    num_inference_steps: int
-    guidance_scale: float
-    context_frames: int
-    context_overlap: int
-    reference_attention_weight: float
-    audio_attention_weight: float
-    retarget_strategy: str
 
 
 @dataclass(frozen=True)
@@ -178,7 +165,7 @@ class VideoSettings:
             )
 
 
-def resolve(settings: GenerateSettings, config: ConfigDefaults) -> VideoSettings:
+def resolve(settings: GenerateSettings, config: "BundleConfig") -> VideoSettings:
     """Return the settings with every None filled in that the checkpoint's config knows, checked together."""
     values: dict[str, Any] = {}
     for field in fields(VideoSettings):

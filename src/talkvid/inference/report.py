@@ -1,0 +1,75 @@
+"""What a run says: its first lines, and the content of the side-car when it is done."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from talkvid.inference.device import Placement, dtype_name
+from talkvid.inference.settings import FROM_CONFIG, LoadOptions, PathLike, VideoSettings
+from talkvid.inference.sidecar import sha256, versions
+from talkvid.model.bundle_config import BundleConfig
+
+logger = logging.getLogger(__name__)
+
+
+def announce(
+    config: BundleConfig, options: LoadOptions, video: VideoSettings, placement: Placement, face_backend: str
+) -> None:
+    """Log what is used for a video, and every value that differs from the checkpoint's own settings."""
+    logger.info("model: %s (%s)", config.name, options.checkpoint_path or "embedded")
+    logger.info("face backend: %s", face_backend)
+    logger.info("speech encoder: %s", speech_encoder_name(config, options))
+    logger.info("device: %s, precision %s", placement.device, dtype_name(placement.dtype))
+    for name in sorted(FROM_CONFIG):
+        chosen, usual = getattr(video, name), getattr(config, name.removeprefix("image_"))
+        if chosen != usual:
+            logger.info("differs from the checkpoint: %s %s instead of %s", name, chosen, usual)
+    if options.test_stage == "stage_1":
+        logger.info("differs from the checkpoint: audio attention and motion layers are muted (stage_1)")
+
+
+def speech_encoder_name(config: BundleConfig, options: LoadOptions) -> str:
+    """Return the name or path of the speech encoder."""
+    return os.fspath(options.audio_encoder_path or config.speech_encoder)
+
+
+def sidecar_content(
+    *,
+    config: BundleConfig,
+    options: LoadOptions,
+    video: VideoSettings,
+    placement: Placement,
+    num_frames: int,
+    inputs: Mapping[str, PathLike | None],
+    output: PathLike,
+    weights: Sequence[Mapping[str, str]],
+    timings_s: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return everything needed to make the video again, and how long each part took."""
+    return {
+        "settings": asdict(video),
+        "seed": video.seed,
+        "num_frames": num_frames,
+        "fps": video.fps,
+        "model": {
+            "name": config.name,
+            "license": config.license,
+            "checkpoint": options.checkpoint_path or "embedded",
+            "weights": list(weights),
+        },
+        "device": str(placement.device),
+        "dtype": dtype_name(placement.dtype),
+        "test_stage": options.test_stage,
+        "face_backend": options.face_backend_name,
+        "speech_encoder": speech_encoder_name(config, options),
+        "inputs": {
+            name: {"path": os.fspath(path), "sha256": sha256(path)}
+            for name, path in inputs.items()
+            if path is not None
+        },
+        "output_sha256": sha256(output),
+        "versions": versions(),
+        "timings_s": dict(timings_s),
+    }

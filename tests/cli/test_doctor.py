@@ -17,9 +17,11 @@ from talkvid.media import ffmpeg
 @pytest.fixture
 def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "weights"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"name": "small", "speech_encoder": "log_mel"}))
-    for name in ("denoising_unet", "face_landmarks"):
+    (folder / "talkvid-mini").mkdir(parents=True)
+    (folder / "talkvid-mini" / "config.json").write_text(
+        json.dumps({"name": "small", "speech_encoder": "log_mel"})
+    )
+    for name in ("talkvid-mini/denoising_unet", "face_landmarks"):
         (folder / f"{name}.safetensors").write_bytes(b"0")
     monkeypatch.setattr(doctor, "WEIGHTS", folder)
     return folder
@@ -32,7 +34,7 @@ def test_a_complete_installation_is_ready(embedded: Path, capsys: pytest.Capture
 
 
 def test_a_missing_model_is_not_ready(embedded: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (embedded / "config.json").unlink()
+    (embedded / "talkvid-mini" / "config.json").unlink()
     assert main(["doctor"]) == 1
     assert "MISSING model" in capsys.readouterr().out
 
@@ -87,4 +89,4 @@ def test_production_checkpoints_are_told_apart(tmp_path: Path) -> None:
     checks = {check.name: check for check in doctor.check_production(tmp_path)}
     assert checks["v-express/denoising_unet.bin"].status == "ok"
     assert checks["v-express/reference_net.bin"].status == "absent"
-    assert "tk93/V-Express" in checks["how to get them"].detail
+    assert "download_models.sh" in checks["how to get them"].detail

@@ -35,10 +35,7 @@ PRODUCTION_FILES = (
     "insightface_models/models/buffalo_l",
 )
 """What a folder of the published V-Express release holds."""
-FETCH = (
-    "hf download tk93/V-Express --local-dir V-Express && mv V-Express/model_ckpts model_ckpts && "
-    "mv V-Express/*.bin model_ckpts/v-express"
-)
+FETCH = "bash scripts/download_models.sh"
 
 
 @dataclass(frozen=True)
@@ -209,7 +206,7 @@ def check_extras() -> Iterator[Check]:
 
 def check_defaults() -> Iterator[Check]:
     """Yield what `talkvid generate` uses when no flag names anything else."""
-    config, weights = WEIGHTS / "config.json", sorted(WEIGHTS.glob("**/*.safetensors"))
+    config, weights = WEIGHTS / "talkvid-mini" / "config.json", sorted(WEIGHTS.rglob("*.safetensors"))
     topic = "used by default"
     if not config.is_file() or not weights:
         yield Check(topic, "model", "missing", f"no embedded model in {WEIGHTS}", "use a complete checkout")

@@ -1,6 +1,6 @@
 """Environment and process launch behind `scripts/*.sh`: standard library only, run as a plain file.
 
-    python3 src/talkvid/cli/launch.py inference|train|test [arguments]
+    python3 src/talkvid/cli/launch.py inference|train|test|doctor|models [arguments]
 
 The environment is the active one if this checkout of talkvid is installed there, else `.venv` in the
 repository root (or TALKVID_VENV), created and installed on first use and after a change of pyproject.toml.
@@ -34,7 +34,7 @@ PROBE = (
     "print(os.path.realpath(s.origin) if s and all(map(u.find_spec, sys.argv[1:])) else '')"
 )
 """Prints where talkvid would be imported from, and nothing unless all modules named are there too."""
-NEEDED_MODULES = {"inference": ["torch"], "train": ["torch"], "test": ["torch", "pytest", "importlinter"]}
+NEEDED_MODULES = {"test": ["torch", "pytest", "importlinter"]}
 
 
 class LaunchError(Exception):
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
             raise LaunchError(f"usage: launch.py {'|'.join(COMMANDS)} [arguments]")
         ensure_python(arguments)
         job, rest = arguments[0], arguments[1:]
-        python = active_environment(NEEDED_MODULES[job], os.environ)
+        python = active_environment(NEEDED_MODULES.get(job, ["torch"]), os.environ)
         python = python or own_environment(extra_for(job, nvidia=has_nvidia()), os.environ)
         command, folder = COMMANDS[job](str(python), rest)
         say("+ " + " ".join(command))
@@ -254,12 +254,28 @@ def train_command(python: str, arguments: list[str]) -> tuple[list[str], Path | 
     return [python, "src/train.py", "--config", str(config.relative_to(ROOT)), *settings, *arguments], ROOT
 
 
+def doctor_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
+    """Return the command that says what is installed and what will be used."""
+    return [python, "-m", "talkvid.cli.main", "doctor", *arguments], None
+
+
+def models_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
+    """Return the command that fetches the published checkpoints."""
+    return [python, "-m", "talkvid.cli.main", "models", *arguments], None
+
+
 def test_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
     """Return the command that runs the tests."""
     return [python, "-m", "pytest", *arguments], ROOT
 
 
-COMMANDS = {"inference": inference_command, "train": train_command, "test": test_command}
+COMMANDS = {
+    "inference": inference_command,
+    "train": train_command,
+    "test": test_command,
+    "doctor": doctor_command,
+    "models": models_command,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

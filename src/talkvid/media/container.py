@@ -29,10 +29,14 @@ def open_media(path: str | os.PathLike[str], *, what: str) -> Iterator[InputCont
         )
     except (av.error.FFmpegError, OSError) as error:
         raise ValueError(
-            f"{path}: this is not a {what} that can be opened ({reason(error)}); "
-            "it may be cut short or of another type: copy it again or convert it"
+            f"{path}: this {what} cannot be opened ({reason(error)}); "
+            "it is cut short or of another type: copy it again or convert it"
         ) from error
     with container:
+        if not container.streams.video and not container.streams.audio:
+            raise ValueError(
+                f"{path}: this {what} holds neither pictures nor sound; it is cut short: copy it again"
+            )
         yield container
 
 

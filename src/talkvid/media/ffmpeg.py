@@ -7,6 +7,8 @@ from typing import IO
 
 TAIL_LINES = 6
 TAIL_BYTES = 8192
+AFTERMATH = ("Task finished with error", "Terminating thread", "Nothing was written into")
+"""Lines that follow every failure and tell nothing."""
 
 
 class FfmpegError(RuntimeError):
@@ -27,8 +29,12 @@ def command(*arguments: str | PathLike[str]) -> list[str]:
 
 
 def tail(text: str) -> str:
-    """Return the last lines of what ffmpeg wrote as one line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """Return the last telling lines of what ffmpeg wrote as one line."""
+    lines = [
+        line.strip()
+        for line in text.splitlines()
+        if line.strip() and not any(phrase in line for phrase in AFTERMATH)
+    ]
     return "; ".join(lines[-TAIL_LINES:]) or "no message"
 
 

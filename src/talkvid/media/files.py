@@ -20,7 +20,7 @@ def require_file(path: str | os.PathLike[str], *, what: str = "file") -> Path:
     if not path.exists():
         raise FileNotFoundError(f"{path}: this {what} does not exist; check the path")
     if path.is_dir():
-        raise ValueError(f"{path}: this is a folder, not a {what}; give the path of one file")
+        raise ValueError(f"{path}: this is a folder; give the path of one {what}")
     try:
         with path.open("rb") as stream:
             head = stream.read(len(GIT_LFS_FIRST_LINE))

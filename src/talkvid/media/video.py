@@ -108,7 +108,7 @@ def _resampled(
     frames: Iterable[TimedFrame], start_s: float, end_s: float | None, fps: float
 ) -> Iterator[Array]:
     """Yield the picture nearest to each tick of the new rate; of two equally near ones the earlier."""
-    wanted = math.inf if end_s is None else max(1, math.floor((end_s - start_s) * fps + 0.5))
+    wanted = math.inf if end_s is None else _ticks(end_s - start_s, fps)
     count = 0
     before: TimedFrame | None = None
     picture: Array | None = None
@@ -125,10 +125,15 @@ def _resampled(
         before, picture = frame, None
     if before is None:
         return
-    left = math.floor((before.time_s + before.duration_s - start_s) * fps + 0.5)
-    for _ in range(count, int(min(wanted, max(left, 1)))):
+    stop = min(wanted, _ticks(before.time_s + before.duration_s - start_s, fps))
+    for _ in range(count, int(stop)):
         picture = before.picture() if picture is None else picture
         yield picture
+
+
+def _ticks(length_s: float, fps: float) -> int:
+    """Return how many pictures a span has; half a one counts, though binary fractions fall short."""
+    return max(1, math.floor(length_s * fps + 0.5 + TIME_SLACK))
 
 
 def read_window(

@@ -29,9 +29,9 @@ STANDARD_TAGS = frozenset({"title", "artist", "comment", "description", "copyrig
 SILENCE_BLOCK = 65536
 RGB_TO_BT709 = (
     "scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd+full_chroma_inp,"
-    "format=yuv420p"
+    "format=yuv420p,setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 )
-"""Rounded to the nearest value, so that no level is lost on average."""
+"""Rounded to the nearest value, so that no level is lost on average; the file says what its colours are."""
 
 
 class VideoWriter:
@@ -39,8 +39,8 @@ class VideoWriter:
 
     Use as a context manager and call `write` for each frame; the video has exactly these frames. The sound of
     `audio` starts at time 0 and is cut or padded with silence to exactly the length of the pictures; its own
-    sample rate and mono or stereo are kept. Memory does not grow with the length. `gop` is the largest distance of
-    key frames: small where single windows will be read.
+    sample rate and mono or stereo are kept. Memory does not grow with the length. `gop` is the largest
+    distance of key frames: small where single windows will be read.
     Raises ValueError for an impossible size, rate, folder or sound, FfmpegError when the encoder fails;
     leaving the block with an exception removes whatever was written.
     """
@@ -66,7 +66,7 @@ class VideoWriter:
             raise ValueError(f"{path}: only mp4 is written; give an output path that ends in .mp4")
         self.path = Path(path)
         self.size = (width, height)
-        # 23.976, 29.97 and 59.94 mean 24000/1001 and so on.
+        # Finds 30000/1001 again where it was handed over as a float.
         self.fps = Fraction(fps).limit_denominator(1001)
         self.num_frames = 0
         self._audio = audio
@@ -126,14 +126,12 @@ class VideoWriter:
         return [
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(self.fps)),
             *("-i", "pipe:0", "-an", "-vf", RGB_TO_BT709, *self._video_options),
-            *("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"),
-            *("-color_range", "tv"),
             *(self._container_options() if self._audio is None else []),
             str(self._pictures),
         ]
 
     def _mux_arguments(self, rate: int, channels: int) -> list[str]:
-        output_rate = min(AAC_RATES, key=lambda known: (abs(known - rate), -known))
+        output_rate = min((known for known in AAC_RATES if known >= rate), default=AAC_RATES[-1])
         if output_rate != rate:
             logger.info("%s: AAC has no %d Hz, the sound is written with %d Hz", self.path, rate, output_rate)
         bit_rate = min(96_000, 5 * output_rate) * channels

@@ -33,8 +33,9 @@ class LogMelEncoder:
 
     Row i is centred on sample 160 i + 80, so T = ceil(N / 160) rows cover the sound exactly; outside there is
     silence. Periodic Hann window, power spectrum scaled so that a full-level sine peaks at 1, triangular
-    filters of equal height on Slaney's mel scale (linear to 1 kHz, logarithmic above), then (log10(energy + 1e-8) - LOG_MEAN) / LOG_SPREAD. With `level` one gain for the whole
-    waveform first brings its loud parts to -20 dBFS, so that recording volume does not matter.
+    filters of equal height on Slaney's mel scale (linear to 1 kHz, logarithmic above), then
+    (log10(energy + 1e-8) - LOG_MEAN) / LOG_SPREAD. With `level` one gain for the whole waveform first brings
+    its loud parts to -20 dBFS, so that recording volume does not matter.
     """
 
     name = "log-mel"

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# MEDIA=<folder with split.csv> bash scripts/train_mini.sh     trains talkvid-mini from the clips to a checkpoint.
+# Every step takes up where it stopped, so the same line may be repeated; OUT, DEVICE and MAX_STEPS override.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+: "${MEDIA:?folder that holds split.csv, train/ and train_extra/}" "${OUT:=exp/talkvid-mini}" "${DEVICE:=cpu}"
+shared=("media=$MEDIA" "data=$OUT/data" "loop.out=$OUT" "loop.device=$DEVICE")
+if [[ -n "${MAX_STEPS:-}" ]]; then shared+=("loop.max_steps=$MAX_STEPS"); fi
+python -m talkvid.training.mini_data --media "$MEDIA" --out "$OUT/data" "$@"
+python -m talkvid.training.mini_autoencoder --config src/configs/mini/autoencoder.yaml "${shared[@]}"
+python -m talkvid.training.mini_lips --config src/configs/mini/lip_predictor.yaml "${shared[@]}"
+python -m talkvid.training.mini_generator --config src/configs/mini/generator.yaml "${shared[@]}" \
+    "autoencoder=$OUT/autoencoder/autoencoder.safetensors"
+exec python -m talkvid.training.mini_bundle --runs "$OUT" --out "$OUT/checkpoint"

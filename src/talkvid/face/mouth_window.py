@@ -1,0 +1,155 @@
+"""The square around mouth and jaw in which the embedded model works: cut out, warp, draw, paste back.
+
+Training and inference use these same functions. The window is upright in the face frame, whatever the
+picture's size or the head's tilt; SPAN of it is one side in face sizes.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from talkvid.face.layout import CONTOUR_PARTS
+from talkvid.face.lip_motion import JAW, FaceFrame, FaceShape
+from talkvid.face.warp import warp_image
+from talkvid.records import Array
+
+WINDOW_SIZE = 160
+# The network sees only this part of the window, centred on the lips.
+MOUTH_SIZE = 96
+SPAN = 2.25
+# Centre of the window below the eyes, in face sizes.
+CENTRE_Y = 1.18
+# How far the mouth mask reaches beyond the lips, and the width of soft edges, in face sizes.
+MOUTH_MARGIN = 0.16
+SOFT_EDGE = 0.10
+
+
+def window_matrix(frame: FaceFrame, size: int = WINDOW_SIZE) -> Array:
+    """Return the 2x3 matrix that takes pixels of the picture to pixels of the face's window."""
+    scale = size / SPAN / frame.size
+    x, y = frame.axis
+    turn = np.array([[x, y], [-y, x]]) * scale
+    offset = -turn @ frame.origin + np.array([size / 2, size / 2 - CENTRE_Y * size / SPAN])
+    return np.concatenate([turn, offset[:, None]], axis=1)
+
+
+def to_window(points: Array, size: int = WINDOW_SIZE) -> Array:
+    """Return face-frame `points` (… 2) as pixels of the window."""
+    window: Array = (np.asarray(points) - np.array([0.0, CENTRE_Y])) * (size / SPAN) + size / 2
+    return window
+
+
+def cut_window(image: Array, frame: FaceFrame, size: int = WINDOW_SIZE) -> Array:
+    """Return the window (size size 3) uint8 of the face at `frame` in `image` (H W 3)."""
+    matrix = window_matrix(frame, size)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale < 0.6:  # bilinear sampling would skip pixels of a large portrait
+        image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
+    return cv2.warpAffine(
+        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def warp_window(window: Array, source: FaceShape, target: FaceShape) -> Array:
+    """Return `window` (S S 3) with the landmarks of `source` brought to those of `target`.
+
+    Held at the border. Where lips part, the skin between them is stretched; the network fills the mouth.
+    """
+    size = window.shape[0]
+    start = to_window(source.landmarks[_CONTROL], size)
+    end = to_window(target.landmarks[_CONTROL], size)
+    return warp_image(window, start, end)
+
+
+def draw_mouth(shape: FaceShape, size: int = WINDOW_SIZE) -> Array:
+    """Return the guider's map (size size 3) uint8: red lips, green mouth opening, blue jaw and nose."""
+    outer = to_window(shape.lips[:20], size)
+    inner = to_window(shape.lips[20:], size)
+    planes = [np.zeros((size, size), np.uint8) for _ in range(3)]
+    _fill(planes[0], outer)
+    _fill(planes[1], inner)
+    jaw = to_window(shape.contour[JAW], size)
+    nose = to_window(shape.contour[CONTOUR_PARTS["nose_base"]], size)
+    for line in (jaw, nose):
+        cv2.polylines(planes[2], [_fixed(line)], False, 255, 2, cv2.LINE_AA, _SHIFT)
+    return np.stack(planes, axis=-1)
+
+
+def mouth_mask(source: FaceShape, target: FaceShape, size: int = WINDOW_SIZE) -> Array:
+    """Return where the network's picture counts, (size, size) float32 in [0, 1]: the lips and around them."""
+    scale = size / SPAN
+    both = np.concatenate([to_window(source.lips[:20], size), to_window(target.lips[:20], size)])
+    hull = cv2.convexHull(both.astype(np.float32))[:, 0]
+    plane = np.zeros((size, size), np.uint8)
+    _fill(plane, hull)
+    reach = 2 * round(MOUTH_MARGIN * scale) + 1
+    plane = cv2.dilate(plane, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return cv2.GaussianBlur(plane.astype(np.float32) / 255, (0, 0), SOFT_EDGE * scale / 2)
+
+
+def mouth_corner(shape: FaceShape, size: int = WINDOW_SIZE) -> tuple[int, int]:
+    """Return the left and upper edge of the network's square in a window of `size`, centred on the lips."""
+    side = size * MOUTH_SIZE // WINDOW_SIZE
+    centre = to_window(shape.lips[:20], size).mean(axis=0)
+    # Even numbers, so that the corner is whole in a window one and a half times as large.
+    left, top = (int(min(max(2 * round(float(place) / 2 - side / 4), 0), size - side)) for place in centre)
+    return left, top
+
+
+def cut_mouth(plane: Array, corner: tuple[int, int]) -> Array:
+    """Return the network's square of a `plane` of the window (S S …), its edge at `corner`."""
+    side = plane.shape[0] * MOUTH_SIZE // WINDOW_SIZE
+    left, top = corner
+    return plane[top : top + side, left : left + side]
+
+
+@lru_cache(maxsize=8)
+def paste_mask(size: int = WINDOW_SIZE) -> Array:
+    """Return the weight (size, size) float32 with which a window is pasted: 1 inside, 0 at the border."""
+    index = (np.arange(size) + 0.5) / size * 2 - 1
+    edge = np.clip((1 - np.abs(index)) / (2 * SOFT_EDGE / SPAN * 2), 0, 1)
+    smooth = edge * edge * (3 - 2 * edge)
+    mask: Array = np.minimum(smooth[:, None], smooth[None, :]).astype(np.float32)
+    return mask
+
+
+def paste_window(image: Array, window: Array, frame: FaceFrame) -> Array:
+    """Return `image` (H W 3) uint8 with `window` (S S 3) laid softly over the face at `frame`."""
+    height, width = image.shape[:2]
+    size = window.shape[0]
+    matrix = window_matrix(frame, size)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    colours = cv2.warpAffine(window, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    weight = cv2.warpAffine(
+        paste_mask(size), matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
+    mixed = image + (colours.astype(np.float32) - image) * weight[..., None]
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+_SHIFT = 4
+
+
+def _fixed(points: Array) -> Array:
+    return np.rint(points * (1 << _SHIFT)).astype(np.int32)
+
+
+def _fill(plane: Array, polygon: Array) -> None:
+    cv2.fillPoly(plane, [_fixed(polygon)], 255, cv2.LINE_AA, _SHIFT)
+
+
+def _control_points() -> Array:
+    """Return which landmarks steer the warp: lips, every second outline point, nose and lower eyelids."""
+    base = 40
+    outline = range(base + 6, base + 31, 2)
+    nose = range(base + CONTOUR_PARTS["nose_ridge"].start + 3, base + CONTOUR_PARTS["nose_base"].stop)
+    lids = [
+        base + CONTOUR_PARTS[eye].start + index
+        for eye in ("image_left_eye", "image_right_eye")
+        for index in (0, 4, 8)
+    ]
+    return np.array([*range(40), *outline, *nose, *lids])
+
+
+_CONTROL = _control_points()

@@ -1,0 +1,163 @@
+"""From speech to lips: a small convolutional network that says how lips and jaw move from their rest."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# B batch  T feature rows at 100 Hz  F video frames  D features per row  P moving points  K shape coefficients
+
+
+@dataclass(frozen=True)
+class LipPredictorConfig:
+    """Sizes of a `LipPredictor` and how its motion is shaped when a video is made."""
+
+    feature_dim: int = 80
+    num_points: int = 57
+    num_coefficients: int = 16
+    rows_before: int = 26
+    """Feature rows (10 ms) heard before the moment of a frame, and after it."""
+    rows_after: int = 26
+    channels: int = 96
+    gain: float = 1.2
+    """Factor on the predicted motion: a regression towards the mean moves too little."""
+    smooth_frames: float = 0.6
+    """Deviation of the Gaussian that smooths the motion over time, in frames at 25 per second."""
+
+    def __post_init__(self) -> None:
+        if self.num_coefficients > 2 * self.num_points:
+            raise ValueError("lip predictor: more shape coefficients than coordinates")
+
+
+class LipPredictor(nn.Module):
+    """Speech features around a moment and the portrait's own lips -> displacement of lips and jaw.
+
+    Shapes are points in the face frame (`talkvid.face.lip_motion`); the network reads and writes their
+    coefficients in a fixed basis of shapes, learned from the training clips before the network.
+    """
+
+    def __init__(self, config: LipPredictorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or LipPredictorConfig()
+        size, width = self.config, self.config.channels
+        self.listen = nn.Sequential(
+            nn.Conv1d(size.feature_dim, width, 3, padding=1),
+            nn.GELU(),
+            nn.Conv1d(width, width, 4, stride=2, padding=1),
+            nn.GELU(),
+            nn.Conv1d(width, 2 * width, 4, stride=2, padding=1),
+            nn.GELU(),
+            nn.Dropout(0.1),
+            nn.Conv1d(2 * width, 2 * width, 3, padding=1),
+            nn.GELU(),
+        )
+        rows = (size.rows_before + size.rows_after) // 4
+        self.gather = nn.Linear(2 * width * rows, 2 * width)
+        self.look = nn.Linear(size.num_coefficients, width)
+        self.speak = nn.Sequential(
+            nn.Linear(3 * width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(0.1),
+            nn.Linear(2 * width, size.num_coefficients),
+        )
+        self.feature_mean: Tensor
+        self.feature_std: Tensor
+        self.silent_row: Tensor
+        self.shape_mean: Tensor
+        self.shape_basis: Tensor
+        self.register_buffer("feature_mean", torch.zeros(size.feature_dim))
+        self.register_buffer("feature_std", torch.ones(size.feature_dim))
+        self.register_buffer("silent_row", torch.zeros(size.feature_dim))
+        self.register_buffer("shape_mean", torch.zeros(2 * size.num_points))
+        # Rows are directions times their deviation, so coefficients have unit size.
+        self.register_buffer("shape_basis", torch.eye(size.num_coefficients, 2 * size.num_points))
+
+    def forward(self, windows: Tensor, own_shapes: Tensor) -> Tensor:
+        """Return the displacement (B P 2) for feature `windows` (B T D), T = rows_before + rows_after.
+
+        `own_shapes` (B P 2) are lips and jaw as the portrait shows them; the displacement is added to them.
+        """
+        heard = (windows - self.feature_mean) / self.feature_std
+        heard = self.gather(self.listen(heard.transpose(1, 2)).flatten(1))
+        seen = self.look(self.coefficients(own_shapes))
+        change = self.speak(F.gelu(torch.cat([heard, seen], dim=-1)))
+        displacement: Tensor = (change @ self.shape_basis).unflatten(-1, (self.config.num_points, 2))
+        return displacement
+
+    def coefficients(self, shapes: Tensor) -> Tensor:
+        """Return the coefficients (B K), about unit size, of `shapes` (B P 2)."""
+        centred = shapes.flatten(1) - self.shape_mean
+        squared = self.shape_basis.square().sum(dim=1)
+        return ((centred @ self.shape_basis.T) / squared).clamp(-4, 4)
+
+    @torch.no_grad()
+    def predict(
+        self,
+        features: Tensor,
+        num_frames: int,
+        *,
+        fps: float,
+        own_shape: np.ndarray,
+        spoken: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return the motion (F P 2) float32 of lips and jaw, in face sizes, to add to `own_shape` (P 2).
+
+        `features` (T D) are the rows of the whole sound at 100 Hz, `spoken` (F,) bool says where speech is.
+        In silence the lips rest where the network puts them for silent rows; `gain` widens the motion.
+        """
+        own = torch.as_tensor(own_shape, dtype=torch.float32)[None]
+        size = self.config
+        rest = self(self.silent_row.expand(1, size.rows_before + size.rows_after, -1), own)[0]
+        centres = torch.round(torch.arange(num_frames) * (ROWS_PER_S / fps)).long()
+        parts = []
+        for part in centres.split(FRAMES_AT_ONCE):
+            windows = cut_windows(features, part, size.rows_before, size.rows_after, fill=self.silent_row)
+            parts.append(self(windows, own.expand(len(part), -1, -1)))
+        motion = smooth_over_time(torch.cat(parts) - rest, size.smooth_frames * fps / 25.0)
+        if spoken is not None:
+            motion = motion * speech_gate(torch.as_tensor(spoken), fps)[:, None, None]
+        displacement: np.ndarray = (rest + size.gain * motion).numpy()
+        return displacement
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the sizes as plain values for `config.json`."""
+        return asdict(self.config)
+
+
+ROWS_PER_S = 100.0
+FRAMES_AT_ONCE = 512
+# Lips move before they are heard and settle after it.
+GATE_REACH_S = 0.12
+GATE_SOFT_S = 0.06
+
+
+def cut_windows(rows: Tensor, centres: Tensor, before: int, after: int, *, fill: Tensor) -> Tensor:
+    """Return the windows (F before+after D) of `rows` (T D) around `centres` (F,), `fill` (D) outside."""
+    index = centres[:, None] + torch.arange(-before, after)
+    inside = (index >= 0) & (index < len(rows))
+    windows = rows[index.clamp(0, len(rows) - 1)]
+    return torch.where(inside[..., None], windows, fill)
+
+
+def speech_gate(spoken: Tensor, fps: float) -> Tensor:
+    """Return (F,) from 0 in silence to 1 in speech, a little wider and softer than `spoken` (F,) bool."""
+    reach = round(GATE_REACH_S * fps)
+    near = F.max_pool1d(spoken.float()[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0]
+    return smooth_over_time(near, GATE_SOFT_S * fps)
+
+
+def smooth_over_time(values: Tensor, deviation: float) -> Tensor:
+    """Return `values` (F …) smoothed along the first axis by a Gaussian of `deviation` frames."""
+    reach = math.ceil(3 * deviation)
+    if deviation <= 0 or reach == 0:
+        return values
+    steps = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (steps / deviation) ** 2)
+    kernel = kernel / kernel.sum()
+    flat = values.flatten(1) if values.ndim > 1 else values[:, None]
+    padded = torch.cat([flat[:1].expand(reach, -1), flat, flat[-1:].expand(reach, -1)])
+    return F.conv1d(padded.T[:, None], kernel[None, None])[:, 0].T.reshape(values.shape)

@@ -1,0 +1,263 @@
+"""Trains the embedded model's generator: the warped portrait's mouth becomes the real one, in one step."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from talkvid import log
+from talkvid.media.files import atomic_path
+from talkvid.model.audio_projection import AudioProjection
+from talkvid.model.autoencoder import AutoencoderConfig, SmallAutoencoder
+from talkvid.model.denoising_unet import DenoisingUNet
+from talkvid.model.kps_guider import VKpsGuider
+from talkvid.model.reference_net import ReferenceNet
+from talkvid.model.unet_config import UNetConfig
+from talkvid.training.mini_autoencoder import picture_error, psnr, save_sheet
+from talkvid.training.mini_data import load_clips
+from talkvid.training.mini_loop import Loop, LoopConfig, apply_step
+from talkvid.training.mini_pairs import PairBatch, PairSampler
+
+logger = logging.getLogger(__name__)
+
+FRAME_SHEET = 8
+
+
+@dataclass(frozen=True)
+class GeneratorModel:
+    """Sizes of the generator's networks, which are the full model's classes."""
+
+    channels: list[int] = field(default_factory=lambda: [64, 96, 160])
+    layers_per_block: int = 1
+    num_heads: int = 4
+    token_dim: int = 96
+    num_tokens: int = 5
+    guider_channels: list[int] = field(default_factory=lambda: [8, 16, 32, 64])
+    audio_depth: int = 2
+    num_pad_audio_frames: int = 2
+    latent_channels: int = 8
+
+    def unet(self) -> UNetConfig:
+        """Return the sizes of denoiser and reference net."""
+        levels = len(self.channels)
+        down = ("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",)
+        return UNetConfig(
+            in_channels=self.latent_channels,
+            out_channels=self.latent_channels,
+            block_out_channels=tuple(self.channels),
+            layers_per_block=self.layers_per_block,
+            down_block_types=down,
+            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
+            attention_head_dim=self.num_heads,
+            cross_attention_dim=self.token_dim,
+            motion=None,
+        )
+
+    def audio(self) -> dict[str, int]:
+        """Return the sizes of the audio projection."""
+        return {
+            "dim": self.token_dim,
+            "depth": self.audio_depth,
+            "dim_head": 32,
+            "heads": 4,
+            "num_queries": self.num_tokens,
+            "embedding_dim": 80,
+            "output_dim": self.token_dim,
+            "max_seq_len": 2 * (2 * self.num_pad_audio_frames + 1),
+        }
+
+
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """Everything `mini_generator` can be told."""
+
+    media: str = "media"
+    data: str = "exp/talkvid-mini/data"
+    autoencoder: str = "exp/talkvid-mini/autoencoder/autoencoder.safetensors"
+    autoencoder_model: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch_size=4, learning_rate=4e-4))
+    model: GeneratorModel = field(default_factory=GeneratorModel)
+    frames_per_portrait: int = 4
+    latent_weight: float = 0.3
+    """Factor on the error of the latents beside that of the pictures."""
+    mouth_weight: float = 6.0
+    edge_weight: float = 1.0
+    audio_drop: float = 0.1
+    num_validation_frames: int = 8
+
+
+class Generator(nn.Module):
+    """The trained networks together: latents of the warped portrait -> what to add to them."""
+
+    def __init__(self, model: GeneratorModel) -> None:
+        super().__init__()
+        self.reference_net = ReferenceNet(model.unet())
+        self.denoising_unet = DenoisingUNet(model.unet())
+        self.v_kps_guider = VKpsGuider(model.channels[0], block_channels=model.guider_channels)
+        self.audio_projection = AudioProjection(**model.audio())
+        nn.init.zeros_(self.denoising_unet.conv_out.weight)
+        nn.init.zeros_(self.denoising_unet.conv_out.bias)
+
+    def forward(self, base: Tensor, reference: Tensor, drawing: Tensor, audio: Tensor | None) -> Tensor:
+        """Return the residual (B C F h w) for base latents (B C F h w) and reference latents (B C h w).
+
+        drawing (B 3 F H W) in [0, 1]; audio (B F W D) feature windows, None hears nothing.
+        """
+        residual: Tensor = self.denoising_unet(
+            base,
+            torch.zeros(base.shape[0], device=base.device),
+            audio_tokens=None if audio is None else self.audio_projection(audio),
+            kps_features=self.v_kps_guider(drawing),
+            reference=self.reference_net.features(reference),
+        )
+        return residual
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What the generator made of a batch, frames flat: M = B F."""
+
+    final: Tensor
+    """(M 3 S S) around [-1, 1]: warped portrait plus the masked change."""
+    latents: Tensor
+    """(M C h w) the predicted latents."""
+
+
+class GeneratorTrainer:
+    """The step and the validation of the generator."""
+
+    def __init__(self, config: GeneratorTraining) -> None:
+        self.config = config
+        torch.manual_seed(config.loop.seed)
+        torch.set_num_threads(config.loop.threads)
+        self.device = torch.device(config.loop.device)
+        self.vae = SmallAutoencoder(config.autoencoder_model)
+        self.vae.load_state_dict(load_file(config.autoencoder))
+        self.vae.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.generator = Generator(config.model).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.generator.parameters(),
+            config.loop.learning_rate,
+            (0.9, 0.99),
+            weight_decay=config.loop.weight_decay,
+        )
+        media, data = Path(config.media), Path(config.data)
+        self.train = PairSampler(load_clips(media, data, "train"), num_pad=config.model.num_pad_audio_frames)
+        self.held_out = PairSampler(load_clips(media, data, "val"), num_pad=config.model.num_pad_audio_frames)
+        self.validation = [
+            self.held_out.in_order(
+                clip, np.linspace(10, len(clip.usable) - 1, config.num_validation_frames).astype(int)
+            )
+            for clip in self.held_out.clips
+        ]
+        self.loop = Loop(
+            config.loop,
+            "generator",
+            modules={"generator": self.generator},
+            optimizers={"generator": self.optimizer},
+            columns=("loss", "mouth_psnr", "warp_psnr", "first_frame_psnr"),
+        )
+
+    def render(self, generator: nn.Module, batch: PairBatch, *, audio: bool = True) -> Rendered:
+        """Return what `generator` makes of a batch."""
+        num = batch.warped.shape[0]
+        warped = rearrange(batch.warped, "b f c h w -> (b f) c h w")
+        with (
+            torch.no_grad(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast),
+        ):
+            latents = self.vae.encode(torch.cat([warped, batch.reference])).float()
+            base, reference = latents[: len(warped)], latents[len(warped) :]
+            before = self.vae.decode_signed(base).float()
+        # Small layers gain nothing from bfloat16 on a CPU; a GPU computes them so.
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            residual = generator(
+                rearrange(base, "(b f) c h w -> b c f h w", b=num),
+                reference,
+                batch.drawing,
+                batch.audio if audio else None,
+            ).float()
+        made = base + rearrange(residual, "b c f h w -> (b f) c h w")
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast):
+            after = self.vae.decode_signed(made).float()
+        mask = batch.mask.flatten(0, 1)
+        return Rendered(final=warped + mask * (after - before), latents=made)
+
+    def step(self, step: int, generator: torch.Generator) -> dict[str, float]:
+        """Train one batch and return its loss."""
+        config = self.config
+        random = np.random.default_rng([config.loop.seed, step])
+        batch = self.train.batch(config.loop.batch_size, config.frames_per_portrait, random).to(self.device)
+        made = self.render(self.generator, batch, audio=bool(random.random() >= config.audio_drop))
+        real = batch.target.flatten(0, 1)
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=config.loop.autocast):
+            real_latents = self.vae.encode(real).float()
+        mask = batch.mask.flatten(0, 1)
+        small = F.avg_pool2d(mask, self.vae.factor)
+        weight = 0.1 + (config.mouth_weight - 1) * mask
+        loss = picture_error(made.final, real, weight, edge_weight=config.edge_weight)
+        latent_error = ((made.latents - real_latents).abs() * small).mean() / small.mean()
+        loss = loss + config.latent_weight * latent_error
+        apply_step(loss, self.optimizer, list(self.generator.parameters()))
+        return {"loss": float(loss.detach())}
+
+    @torch.no_grad()
+    def validate(self, step: int) -> dict[str, float]:
+        """Return mouth PSNR on held-out persons: ours, the plain warp's, and that of the first frame kept."""
+        generator = self.loop.average("generator")
+        rows, ours, warp, still = [], [], [], []
+        for batch in self.validation:
+            batch = batch.to(self.device)
+            made = self.render(generator, batch)
+            real, mask = batch.target.flatten(0, 1), batch.mask.flatten(0, 1)
+            kept = batch.reference.repeat_interleave(batch.target.shape[1], dim=0)
+            ours.append(psnr(_unit(made.final), _unit(real), mask))
+            warp.append(psnr(_unit(batch.warped.flatten(0, 1)), _unit(real), mask))
+            still.append(psnr(_unit(kept), _unit(real), mask))
+            rows += [
+                kept[:FRAME_SHEET],
+                batch.warped[0, :FRAME_SHEET],
+                made.final[:FRAME_SHEET],
+                real[:FRAME_SHEET],
+            ]
+        save_sheet(self.loop.folder / "held_out.png", [_unit(row) for row in rows[:24]])
+        return {
+            "mouth_psnr": float(np.mean(ours)),
+            "warp_psnr": float(np.mean(warp)),
+            "first_frame_psnr": float(np.mean(still)),
+        }
+
+    def finish(self) -> Path:
+        """Write the averaged networks, one file each, and return their folder."""
+        from safetensors.torch import save_file
+
+        generator: Generator = self.loop.average("generator")
+        for name, module in generator.named_children():
+            with atomic_path(self.loop.folder / f"{name}.safetensors") as temporary:
+                save_file({key: value.contiguous() for key, value in module.state_dict().items()}, temporary)
+        return self.loop.folder
+
+
+def _unit(pictures: Tensor) -> Tensor:
+    return (pictures * 0.5 + 0.5).clamp(0, 1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train from the command line: --config YAML [section.key=value …]."""
+    from talkvid.training.mini_command import read_command
+
+    log.configure()
+    trainer = GeneratorTrainer(read_command(GeneratorTraining, arguments))
+    if trainer.loop.run(trainer.step, trainer.validate):
+        logger.info("wrote %s", trainer.finish())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,18 +1,25 @@
 """Clips drawn for the preprocessing tests: a red square is the face, a flash and a click tell the time."""
 
+import json
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from talkvid import runner
+from talkvid.dataset import preprocess
+from talkvid.dataset.prepare_settings import PrepareSettings
+from talkvid.dataset.sources import Source
 from talkvid.media.audio import AudioSource
 from talkvid.media.writer import VideoWriter
 from talkvid.records import Array, Face
 
 RATE = 16000
 BACKGROUND = (60, 90, 60)
+CROP_PX = 64
 
 
 @dataclass
@@ -80,3 +87,14 @@ def write_clip(
                     picture[max(y - 8, 0) : y + 8, max(x - 8, 0) : x + 8] = 255
             writer.write(picture)
     return path
+
+
+def prepare(sources: list[Source], settings: PrepareSettings) -> runner.Summary:
+    return preprocess.prepare(sources, settings, name="set", executor="inline")
+
+
+def prepare_one(source: Source, settings: PrepareSettings) -> dict[str, Any]:
+    summary = prepare([source], settings)
+    assert not summary.failures, summary.failures
+    entry: dict[str, Any] = json.loads((settings.output_dir / "set.json").read_text())[0]
+    return entry

@@ -182,9 +182,12 @@ def test_impossible_wishes_are_refused_before_anything_is_written(tmp_path: Path
         ("silent.mp4/a.mp4", (64, 48, 25), None, "cannot be made"),
     ]
     for name, (width, height, fps), audio, message in cases:
-        with pytest.raises((ValueError, FileNotFoundError), match=message), VideoWriter(
-            tmp_path / name, width, height, fps, audio=AudioSource(audio) if audio else None
-        ) as writer:
+        with (
+            pytest.raises((ValueError, FileNotFoundError), match=message),
+            VideoWriter(
+                tmp_path / name, width, height, fps, audio=AudioSource(audio) if audio else None
+            ) as writer,
+        ):
             writer.write(frame_of(0))
     with pytest.raises(ValueError, match="no frame was written"):
         write_video(tmp_path / "a.mp4", 0, 25)

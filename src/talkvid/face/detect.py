@@ -31,8 +31,8 @@ def build_detector(
 ) -> FaceDetector:
     """Return the detector of that name; ValueError for an unknown one, ImportError naming the extra it needs.
 
-    `model_path`: insightface's models folder or the FaceLandmarker file; `det_size`: (width, height) insightface
-    shrinks pictures to; `device`: "cpu" or "cuda", for insightface.
+    `model_path`: insightface's models folder or the FaceLandmarker file; `det_size`: (width, height)
+    insightface shrinks pictures to; `device`: "cpu" or "cuda", for insightface.
     """
     if name == "embedded":
         from talkvid.face.embedded import EmbeddedDetector
@@ -56,20 +56,22 @@ def build_detector(
 def choose_face(faces: list[Face], choice: str | int = "auto", *, source: Path | str = "the picture") -> Face:
     """Return one of the faces found in `source`.
 
-    `auto`: the only face, or the largest when its box area is at least 1.5 times the next; `largest`; or a number,
-    1 for the largest. ValueError when there is no face, no clear choice (the boxes are listed) or no such number.
+    `auto`: the only face, or the largest when its box area is at least 1.5 times the next; `largest`; or a
+    number, 1 for the largest. ValueError when there is no face, no clear choice (the boxes are listed) or no
+    such number.
     """
     if not faces:
         raise ValueError(f"{source}: no face found; use a picture that shows one face clearly from the front")
     ordered = sorted(faces, key=lambda face: -face.area)
-    if choice == "largest" or len(ordered) == 1 and choice == "auto":
+    if choice == "largest" or (len(ordered) == 1 and choice == "auto"):
         return ordered[0]
     listed = ", ".join(f"{number}: {_box_text(face)}" for number, face in enumerate(ordered, start=1))
     if choice == "auto":
         if ordered[0].area >= CLEARLY_LARGER * ordered[1].area:
             return ordered[0]
         raise ValueError(
-            f"{source}: {len(ordered)} faces found ({listed}); choose one with --face largest or --face NUMBER"
+            f"{source}: {len(ordered)} faces found ({listed}); "
+            "choose one with --face largest or --face NUMBER"
         )
     number = _number(choice)
     if not 1 <= number <= len(ordered):

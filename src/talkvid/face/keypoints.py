@@ -30,8 +30,9 @@ TORCH_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 def draw_vkps(points: Array, width: int, height: int, *, antialias: bool = False) -> Array:
     """Return the V-Kps picture, uint8 (height width 3): eyes and nose as dots, eye-to-nose lines at 60 %.
 
-    `points` (3 2) or more, in pixels of that picture; only the first three are drawn. By default positions are cut
-    to whole pixels and angles to whole degrees, as the published weights learned it; `antialias` keeps fractions.
+    `points` (3 2) or more, in pixels of that picture; only the first three are drawn. By default positions
+    are cut to whole pixels and angles to whole degrees, as the published weights learned it; `antialias`
+    keeps fractions.
     """
     points = _checked(points)[:FIRST_POINTS]
     canvas = np.zeros((height, width, 3), dtype=np.uint8)
@@ -51,7 +52,8 @@ def draw_vkps(points: Array, width: int, height: int, *, antialias: bool = False
 def draw_lips(lips: Array, width: int, height: int, *, canvas: Array | None = None) -> Array:
     """Return a uint8 (height width 3) picture with the lips filled magenta and the opening between them cyan.
 
-    `lips` (40 2) in pixels, outer then inner ring. Drawn over a copy of `canvas`, or over black; anti-aliased.
+    `lips` (40 2) in pixels, outer then inner ring. Drawn over a copy of `canvas`, or over black; anti-
+    aliased.
     """
     if np.shape(lips) != (NUM_LIP, 2):
         raise ValueError(f"lips must have shape ({NUM_LIP}, 2), got {np.shape(lips)}")
@@ -64,8 +66,8 @@ def draw_lips(lips: Array, width: int, height: int, *, canvas: Array | None = No
 def load_kps(path: Path | str) -> Array:
     """Return the key points of a file, float64 (F 3 2): two eyes and the nose of each frame, in pixels.
 
-    Reads torch archives and pickles of lists or arrays (also the reference's lists of numpy arrays), .npy, and
-    safetensors with an entry `kps` or `points`. Nothing but arrays and lists is ever built from a pickle.
+    Reads torch archives and pickles of lists or arrays (also the reference's lists of numpy arrays), .npy,
+    and safetensors with an entry `kps` or `points`. Nothing but arrays and lists is ever built from a pickle.
     FileNotFoundError or ValueError for a file that is missing, unreadable or of another shape.
     """
     path = Path(path)
@@ -76,7 +78,9 @@ def load_kps(path: Path | str) -> Array:
         points = np.asarray(loaded, dtype=np.float64)
     except (ValueError, TypeError, pickle.UnpicklingError, EOFError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"key points {path} cannot be read ({reason[0]}); give a list of (3, 2) arrays") from error
+        raise ValueError(
+            f"key points {path} cannot be read ({reason[0]}); give a list of (3, 2) arrays"
+        ) from error
     if points.ndim != 3 or points.shape[0] == 0 or points.shape[1] not in (3, 5) or points.shape[2] != 2:
         raise ValueError(f"key points {path}: expected shape (frames, 3, 2), got {points.shape}")
     return points[:, :FIRST_POINTS]
@@ -94,7 +98,7 @@ def _read(path: Path) -> Any:
         return _read_torch(path)
     with path.open("rb") as file:
         first = _ArrayUnpickler(file).load()
-        if first != TORCH_LEGACY_MAGIC:
+        if not isinstance(first, int) or first != TORCH_LEGACY_MAGIC:
             return first
         parts = [_ArrayUnpickler(file).load() for _ in range(3)]
         return parts[-1]
@@ -153,7 +157,9 @@ def _checked(points: Array) -> Array:
     return points
 
 
-def _draw_line(canvas: Array, start: Array, end: Array, colour: tuple[int, int, int], antialias: bool) -> None:
+def _draw_line(
+    canvas: Array, start: Array, end: Array, colour: tuple[int, int, int], antialias: bool
+) -> None:
     """Draw the ellipse that stands for a line: as long as the distance, 8 pixels thick."""
     middle = (start + end) / 2
     difference = start - end

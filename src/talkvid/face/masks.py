@@ -8,10 +8,11 @@ LIP_SCALE = 2.0
 
 
 def lip_mask(lips: Array, width: int, height: int, *, scale: float = LIP_SCALE) -> Array:
-    """Return the float32 (height width) mask, 1 inside the box of the lip points widened `scale` times, else 0.
+    """Return the float32 (height width) mask, 1 inside the box of the lip points widened `scale` times, else
+    0.
 
-    `lips` (N 2) in pixels, any order (our 40 points or points 52-71 of insightface's 106). The box keeps its centre
-    and is clipped to the picture, so that a mouth near an edge is weighted as far as it is seen.
+    `lips` (N 2) in pixels, any order (our 40 points or points 52-71 of insightface's 106). The box keeps its
+    centre and is clipped to the picture, so that a mouth near an edge is weighted as far as it is seen.
     """
     points = np.asarray(lips, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):

@@ -64,7 +64,7 @@ class MediapipeDetector:
         return sorted(faces, key=lambda face: -face.area)
 
     def look(self, image: Array, box: Array) -> MediapipeFace | None:
-        """Return the face near `box` (4,), the mean of looks through windows of two sizes; None without one."""
+        """Return the face near `box` (4,), the mean of looks through windows of two sizes; or None."""
         looks = [self._look(image, box, margin) for margin in LOOK_MARGINS]
         found = [look for look in looks if look is not None]
         if not found:

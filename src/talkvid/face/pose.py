@@ -6,7 +6,8 @@ from talkvid.records import Array
 
 
 def angles_from_matrix(rotation: Array) -> Array:
-    """Return (..., 3) float32 pitch, yaw, roll in degrees of (..., 3, 3) rotations of an upright frontal head.
+    """Return (..., 3) float32 pitch, yaw, roll in degrees of (..., 3, 3) rotations of an upright frontal
+    head.
 
     Axes: x to the image's right, y up, z towards the camera. R = Ry(yaw) Rx(-pitch) Rz(-roll), so that a
     positive pitch looks up, a positive yaw turns to the image's right, a positive roll tilts clockwise.
@@ -19,12 +20,12 @@ def angles_from_matrix(rotation: Array) -> Array:
 
 
 def matrix_from_angles(angles: Array) -> Array:
-    """Return (..., 3, 3) float64 rotations of (..., 3) angles in degrees; the inverse of angles_from_matrix."""
+    """Return (..., 3, 3) float64 rotations of (..., 3) angles in degrees, as angles_from_matrix gives."""
     pitch, yaw, roll = np.moveaxis(np.radians(np.asarray(angles, dtype=np.float64)), -1, 0)
     return _about_y(yaw) @ _about_x(-pitch) @ about_z(-roll)
 
 
-def about_z(angle: Array) -> Array:
+def about_z(angle: Array | float) -> Array:
     """Return (..., 3, 3) rotations about the viewing axis, counter-clockwise as seen, by `angle` radians."""
     angle = np.asarray(angle, dtype=np.float64)
     cos, sin, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)

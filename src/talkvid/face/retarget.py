@@ -29,14 +29,14 @@ def retarget(
 ) -> Array:
     """Return the key points of `num_frames` output frames, float64 (num_frames P 2), in output pixels.
 
-    `reference` (P 2): eyes, nose (and mouth corners) of the portrait in output pixels. `driving` (F P 2): those of
-    the driving video in pixels of `driving_size` (width, height), NaN where no face was found.
+    `reference` (P 2): eyes, nose (and mouth corners) of the portrait in output pixels. `driving` (F P 2):
+    those of the driving video in pixels of `driving_size` (width, height), NaN where no face was found.
     Strategies: `fix_face` keeps the portrait's points; `no_retarget` takes the driving points, scaled from
-    `driving_size` to `output_size`; `offset_retarget` moves the portrait's points as the driving nose moves from its
-    first frame, in proportion to the face; `naive_retarget` carries over the driving shape as well, scaled
-    about the nose, so that the first frame's nose lies on the portrait's. Sizes are compared on the driving
-    frame whose head is turned most like the portrait's. With `fps` and `driving_fps` motion keeps its speed and its last
-    pose is held; without them the driving track is stretched over the output.
+    `driving_size` to `output_size`; `offset_retarget` moves the portrait's points as the driving nose moves
+    from its first frame, in proportion to the face; `naive_retarget` carries over the driving shape as well,
+    scaled about the nose, so that the first frame's nose lies on the portrait's. Sizes are compared on the
+    driving frame whose head is turned most like the portrait's. With `fps` and `driving_fps` motion keeps its
+    speed and its last pose is held; without them the driving track is stretched over the output.
     """
     reference = _points("reference key points", reference, axes=2)
     if strategy not in STRATEGIES:
@@ -109,8 +109,8 @@ def nearest_frame(reference: Array, track: Array) -> int:
 def face_scale(reference: Array, driving: Array) -> Array:
     """Return (2,): how much wider and higher the reference face is than the driving one.
 
-    Width is the distance of the eyes; height is that of the nose from the eye line, or the width's ratio where
-    the nose is too near that line to tell.
+    Width is the distance of the eyes; height is that of the nose from the eye line, or the width's ratio
+    where the nose is too near that line to tell.
     """
     width, height = _extent(reference)
     driving_width, driving_height = _extent(driving)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from talkvid.records import Array
 
-GRID = 65
+GRID = 49
 """Nodes along each side of the coarse grid on which the displacement is computed."""
 STIFFNESS = 3e-4
 """Regularisation of the spline: larger follows the points less closely and folds less."""
@@ -17,7 +17,8 @@ TINY = 1e-9
 
 
 def warp_image(image: Array, source: Array, target: Array, *, stiffness: float = STIFFNESS) -> Array:
-    """Return the RGB (H W 3) uint8 image with what lies at `source` points (N 2) carried to `target` points (N 2).
+    """Return the RGB (H W 3) uint8 image with what lies at `source` points (N 2) carried to `target` points
+    (N 2).
 
     Points are pixels, centres at whole numbers. The border of the picture stays where it is.
     """
@@ -34,7 +35,9 @@ def warp_image(image: Array, source: Array, target: Array, *, stiffness: float =
 
 
 def warp_batch(images: Tensor, source: Tensor, target: Tensor, *, stiffness: float = STIFFNESS) -> Tensor:
-    """Return images (B C H W) float with `source` points (B N 2) carried to `target` points (B N 2), in pixels."""
+    """Return images (B C H W) float with `source` points (B N 2) carried to `target` points (B N 2), in
+    pixels.
+    """
     height, width = images.shape[-2:]
     field = backward_field(source, target, width, height, stiffness=stiffness)
     places = _full_size(field, width, height)
@@ -48,14 +51,17 @@ def warp_batch(images: Tensor, source: Tensor, target: Tensor, *, stiffness: flo
 def backward_field(
     source: Tensor, target: Tensor, width: int, height: int, *, stiffness: float = STIFFNESS
 ) -> Tensor:
-    """Return (B 2 GRID GRID): for each node of a grid over the result, how far off in the picture to look, in pixels.
+    """Return (B 2 GRID GRID): for each node of a grid over the result, how far off in the picture to look, in
+    pixels.
 
-    A thin-plate spline (Duchon 1977) through the displacements source - target at the target points (B N 2) and
-    zero displacements at anchors along the border; stiffness is its ridge, in units of the squared picture side.
+    A thin-plate spline (Duchon 1977) through the displacements source - target at the target points (B N 2)
+    and zero displacements at anchors along the border; stiffness is its ridge, in units of the squared
+    picture side.
     """
     if source.shape != target.shape or source.ndim != 3 or source.shape[-1] != 2:
         raise ValueError(
-            f"source and target points must both be (B, N, 2), got {tuple(source.shape)}, {tuple(target.shape)}"
+            "source and target points must both be (B, N, 2), "
+            f"got {tuple(source.shape)} and {tuple(target.shape)}"
         )
     side = float(max(width, height))
     anchors = _border(width, height).to(source).expand(source.shape[0], -1, -1)
@@ -63,7 +69,7 @@ def backward_field(
     shifts = torch.cat([source - target, torch.zeros_like(anchors)], dim=1) / side
     weights, plane = _solve(centres.double(), shifts.double(), stiffness)
     nodes = _nodes(width, height).to(source) / side
-    kernel = _thin_plate(torch.cdist(nodes.expand(len(centres), -1, -1), centres.to(nodes)).square())
+    kernel = _thin_plate(_squared_distances(nodes, centres.to(nodes)))
     shift = kernel @ weights.to(nodes) + _affine(nodes) @ plane.to(nodes)
     return (shift * side).transpose(1, 2).reshape(-1, 2, GRID, GRID)
 
@@ -79,6 +85,13 @@ def _solve(centres: Tensor, shifts: Tensor, stiffness: float) -> tuple[Tensor, T
     right = torch.cat([shifts, shifts.new_zeros(len(shifts), 3, 2)], dim=1)
     solution = torch.linalg.solve(system, right)
     return solution[:, :count], solution[:, count:]
+
+
+def _squared_distances(nodes: Tensor, centres: Tensor) -> Tensor:
+    """Return (B G N) squared distances of nodes (G 2) from centres (B N 2)."""
+    product = nodes @ centres.transpose(1, 2)
+    lengths = nodes.square().sum(-1)[:, None] + centres.square().sum(-1)[:, None]
+    return torch.sub(lengths, product, alpha=2).clamp_(min=0)
 
 
 def _thin_plate(squared: Tensor) -> Tensor:

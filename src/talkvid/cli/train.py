@@ -1,0 +1,30 @@
+"""Train one of the three stages: `talkvid train --config FILE [section.key=value …]`."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    parser.add_argument(
+        "--config",
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="YAML of the stage; repeat it to lay files over one another",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings that win over the files"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the training; its files go to exp/<run.train>/stage_<run.stage>."""
+    from talkvid.config import load_config
+    from talkvid.training.config import TrainConfig
+
+    config = load_config(TrainConfig, *args.config, overrides=args.overrides)
+
+    from talkvid.training.run import run_training
+
+    run_training(config)
+    return 0

@@ -1,0 +1,93 @@
+"""The face of a prepared clip, frame by frame, read from our files or from the reference's pickled ones."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from talkvid.dataset.face_info import load_face_info
+from talkvid.records import Array
+
+LIPS_OF_106 = slice(52, 72)
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """One face over F frames, in pixels of those frames."""
+
+    points: Array
+    """(F, 5, 2) float32, order of FIVE_POINTS."""
+    mouth: Array
+    """(F, N, 2) float32 points around the mouth: 40 lip points, or 20 of the 106 landmarks."""
+
+    def __len__(self) -> int:
+        return int(self.points.shape[0])
+
+
+def load_face_track(path: Path) -> FaceTrack:
+    """Return the face track of a clip from `.safetensors` (ours) or `.pt` (a list of dictionaries of arrays).
+
+    A pickle is read without running anything in it: one that asks for more than numbers is a ValueError.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: the face information of this clip is missing; prepare the data again"
+        )
+    if path.suffix in (".pt", ".pth"):
+        return _track(_read_pickled(path), path)
+    return _track(load_face_info(path)[0].values, path)
+
+
+def _track(fields: Mapping[str, Array], path: Path) -> FaceTrack:
+    points = fields.get("points")
+    if points is None or points.ndim != 3 or points.shape[1:] != (5, 2):
+        raise ValueError(f"{path}: holds no five points per frame; prepare the data again")
+    mouth = fields.get("lips")
+    if mouth is None and "lmk106" in fields:
+        mouth = fields["lmk106"][:, LIPS_OF_106]
+    if mouth is None:
+        raise ValueError(f"{path}: holds neither lips nor 106 landmarks; prepare the data again")
+    return FaceTrack(points.astype(np.float32), mouth.astype(np.float32))
+
+
+def _read_pickled(path: Path) -> dict[str, Array]:
+    frames = load_numbers(path)
+    if not isinstance(frames, list) or not frames:
+        raise ValueError(f"{path}: expected a list with one entry per frame")
+    names = {"kps": "points", "landmark_2d_106": "lmk106"}
+    found: dict[str, Array] = {}
+    for source, target in names.items():
+        values = [frame.get(source) if isinstance(frame, Mapping) else None for frame in frames]
+        if all(value is not None for value in values):
+            found[target] = np.stack([np.asarray(value) for value in values])
+    return found
+
+
+def load_numbers(path: Path) -> Any:
+    """Return what a torch pickle holds when it is made of tensors, numpy arrays and plain values only."""
+    import pickle
+
+    import torch
+
+    with torch.serialization.safe_globals(_harmless_numpy_names()):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"{path}: holds more than numbers or is damaged ({reason})") from error
+
+
+def _harmless_numpy_names() -> list[Any]:
+    """Return what numpy pickles its arrays and scalars with, under the old and the new module names."""
+    multiarray = np._core.multiarray  # type: ignore[attr-defined]
+    allowed: list[Any] = [np.ndarray, np.dtype]
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        allowed.append((multiarray._reconstruct, f"{module}._reconstruct"))
+        allowed.append((multiarray.scalar, f"{module}.scalar"))
+    for name in ("float16", "float32", "float64", "int32", "int64", "uint8", "bool"):
+        with contextlib.suppress(TypeError):
+            allowed.append(type(np.dtype(name)))
+    return allowed

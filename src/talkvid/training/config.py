@@ -1,0 +1,202 @@
+"""What a training run can be told: the schema of the stage YAMLs, its defaults being the shared values."""
+
+from dataclasses import dataclass, field
+
+RECIPES = ("reference", "repaired")
+PRECISIONS = ("fp32", "fp16", "bf16")
+ENGINES = ("single", "ddp", "deepspeed")
+OPTIMIZERS = ("adamw", "adamw_8bit")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Which run this is, how long it lasts and on what it runs."""
+
+    stage: int = 1
+    train: str = "TalkVid-Core"
+    """Name of the training; the run folder is <output_root>/<train>/stage_<stage>."""
+    output_root: str = "exp"
+    recipe: str = "reference"
+    """`reference` trains what the published recipe trains; `repaired` also the reference net's last block."""
+    resume: bool = False
+    """Continue from the latest complete checkpoint of the run folder."""
+    seed: int = 42
+    max_steps: int = 40000
+    """Optimiser steps; the last one is the number in the file names."""
+    save_every: int = 10000
+    keep_states: int = 2
+    """Full states to keep (the exported modules stay); 0 keeps all."""
+    log_every: int = 1
+    """Steps between two rows of losses.csv."""
+    device: str = "auto"
+    engine: str = "single"
+    num_processes: int = 1
+    precision: str = "fp32"
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        _among("run.recipe", self.recipe, RECIPES)
+        _among("run.precision", self.precision, PRECISIONS)
+        _among("run.engine", self.engine, ENGINES)
+        _among("run.stage", self.stage, (1, 2, 3))
+        _at_least("run.max_steps", self.max_steps, 1)
+        _at_least("run.save_every", self.save_every, 1)
+        _at_least("run.log_every", self.log_every, 1)
+        _at_least("run.num_processes", self.num_processes, 1)
+        if not self.train or "/" in self.train or self.train in (".", ".."):
+            raise ValueError(
+                f"run.train must be a plain name, got {self.train!r}; it becomes a folder's name"
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Where the networks and their first weights come from; every path may be empty."""
+
+    config_path: str | None = None
+    """Architecture of the whole model (a `config.json` of ours); empty takes the published one."""
+    start_from: str | None = None
+    """Folder of weights to start from; empty: the previous stage's latest for stages 2 and 3."""
+    random_init: bool = False
+    """Start stage 1 from random weights when no path is given (small models, tests)."""
+    unet_config_path: str | None = None
+    vae_path: str | None = None
+    reference_net_path: str | None = None
+    denoising_unet_path: str | None = None
+    motion_module_path: str | None = None
+    v_kps_guider_path: str | None = None
+    audio_projection_path: str | None = None
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which clips are seen, in what pieces."""
+
+    meta_paths: list[str] = field(default_factory=list)
+    """JSON lists of samples; empty takes data/<run.train>.json."""
+    train_bs: int = 1
+    """Clips per micro-batch."""
+    num_frames: int = 8
+    width: int = 512
+    height: int = 512
+    reference_margin: int = 30
+    """Frames on both sides of the target window that the reference frame is never taken from."""
+    languages: list[str] = field(default_factory=list)
+    """Languages to keep; empty keeps all."""
+    num_workers: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("train_bs", "num_frames", "width", "height"):
+            _at_least(f"data.{name}", getattr(self, name), 1)
+        _at_least("data.reference_margin", self.reference_margin, 0)
+        _at_least("data.num_workers", self.num_workers, 0)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of a sample, the same for its frames, key points and mask."""
+
+    flip_probability: float = 0.5
+    min_crop: float = 1.0
+    """Smallest side of the random crop as a share of the picture; 1 never crops."""
+    colour: float = 0.0
+    """Largest relative change of brightness, contrast and saturation; 0 changes nothing."""
+
+    def __post_init__(self) -> None:
+        _share("augment.flip_probability", self.flip_probability)
+        _share("augment.colour", self.colour)
+        if not 0 < self.min_crop <= 1:
+            raise ValueError(f"augment.min_crop must be above 0 and at most 1, got {self.min_crop}")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Noise, conditions left out at random, and the weights of the loss."""
+
+    lip_weight: float = 1.0
+    """Factor on the lip region; 1 means no emphasis."""
+    snr_gamma: float = 5.0
+    """Min-SNR cap; 0 turns the weighting off."""
+    noise_offset: float = 0.05
+    unconditional_probability: float = 0.1
+    """Chance that a whole step sees neither key points, sound nor reference."""
+    reference_drop: float = 0.0
+    """Chance per frame and block that the reference is not seen there."""
+    kps_drop: float = 0.0
+    """Chance per clip that the key points are not seen."""
+
+    def __post_init__(self) -> None:
+        if self.lip_weight < 1:
+            raise ValueError(f"loss.lip_weight must be >= 1, got {self.lip_weight}")
+        if self.snr_gamma < 0:
+            raise ValueError(f"loss.snr_gamma must be >= 0, got {self.snr_gamma}; 0 turns the weighting off")
+        for name in ("unconditional_probability", "reference_drop", "kps_drop"):
+            _share(f"loss.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW and how often it steps; the learning rate is constant."""
+
+    name: str = "adamw"
+    learning_rate: float = 1e-6
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this total norm; 0 leaves them."""
+    accumulation: int = 1
+    """Micro-batches per optimiser step."""
+
+    def __post_init__(self) -> None:
+        _among("optimizer.name", self.name, OPTIMIZERS)
+        _at_least("optimizer.accumulation", self.accumulation, 1)
+        if self.learning_rate <= 0:
+            raise ValueError(f"optimizer.learning_rate must be above 0, got {self.learning_rate}")
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """A look at held-out clips now and then, which leaves the training as it was."""
+
+    meta_paths: list[str] = field(default_factory=list)
+    """JSON lists of held-out samples; empty: no validation."""
+    every: int = 1000
+    num_batches: int = 4
+
+    def __post_init__(self) -> None:
+        _at_least("validation.every", self.every, 1)
+        _at_least("validation.num_batches", self.num_batches, 1)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The whole of a training run."""
+
+    run: RunConfig = field(default_factory=RunConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    def meta_paths(self) -> list[str]:
+        """Return the training lists: those named, or the one that bears the training's name."""
+        return list(self.data.meta_paths) or [f"data/{self.run.train}.json"]
+
+
+def _among(key: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{key} must be one of {', '.join(map(str, choices))}, got {value!r}")
+
+
+def _at_least(key: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{key} must be at least {least}, got {value}")
+
+
+def _share(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{key} must be between 0 and 1, got {value}")

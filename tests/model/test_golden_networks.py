@@ -139,10 +139,10 @@ def test_reference_attention_equals_the_reference(
 ) -> None:
     golden, timesteps = parity.fixture("reference_attention"), torch.tensor([601])
     reference_weight, audio_weight = WEIGHTS[case]
-    weights = {"reference_weight": reference_weight, "audio_weight": audio_weight}
+    weights: dict[str, Any] = {"reference_weight": reference_weight, "audio_weight": audio_weight}
     sample = golden["in.sample"]
     features = reference_net.features(golden["in.reference_latents"])
-    conditions = {
+    conditions: dict[str, Any] = {
         "audio_tokens": golden["in.audio_tokens"][None],
         "kps_features": golden["in.kps_features"],
         "reference": denoiser.project_reference(features),

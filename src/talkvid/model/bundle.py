@@ -121,7 +121,7 @@ def load_bundle(
     if checkpoint_path is None and not parts.networks() and parts.unet_config_path is None:
         if not (EMBEDDED_FOLDER / CONFIG_FILE).is_file():
             raise FileNotFoundError(
-                f"the embedded model {EMBEDDED_FOLDER} is not part of this installation: give --checkpoint_path"
+                f"the embedded model {EMBEDDED_FOLDER} is not installed: give --checkpoint_path"
             )
         checkpoint_path = EMBEDDED_FOLDER
     checkpoint = locate(checkpoint_path, parts=parts, model_folder=model_folder)

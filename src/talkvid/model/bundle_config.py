@@ -108,7 +108,7 @@ class BundleConfig:
     def to_file(self, path: str | Path) -> None:
         """Write the config as JSON that `from_file` reads back."""
         text = json.dumps(asdict(self), indent=1) + "\n"
-        write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8") and None)
+        write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     @classmethod
     def published(

@@ -110,7 +110,7 @@ class _Search:
             if candidate.exists():
                 return candidate
         raise FileNotFoundError(
-            f"{what} {candidates[-1]} is missing: fetch it with `{FETCH_COMMAND}`, or name its place with {flag}"
+            f"{what} {candidates[-1]} is missing: fetch it with `{FETCH_COMMAND}`, or give {flag}"
         )
 
     def speech_encoder(self, name: str) -> str:
@@ -172,6 +172,7 @@ def _training_run(search: _Search, steps: dict[int, dict[str, Path]]) -> Checkpo
     config_file = search.folder / CONFIG_FILE
     if config_file.is_file():
         config = BundleConfig.from_file(config_file)
+        files = {**{name: search.folder / f"{name}.safetensors" for name in config.modules}, **files}
     else:
         config = replace(
             _published_config(search, files), name=f"{search.folder.name}-{step}", fps=TRAINED_FPS
@@ -219,6 +220,10 @@ def _with_vae(search: _Search, checkpoint: Checkpoint) -> Checkpoint:
     """Add the image autoencoder: the given one, the checkpoint's own, or Stable Diffusion's beside it."""
     given, files = search.parts.vae_path, dict(checkpoint.files)
     spec = checkpoint.config.modules.get("vae")
+    if given is not None and Path(given).is_file():
+        if spec is None:
+            raise ValueError(f"image autoencoder {given} is a file: give its folder, with config.json")
+        return replace(checkpoint, files={**files, "vae": Path(given)})
     own_file = search.folder / "vae.safetensors"
     if given is None and spec is not None and own_file.is_file():
         files["vae"] = own_file

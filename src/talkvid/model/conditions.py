@@ -46,7 +46,10 @@ class Conditions:
     dropped: Mapping[str, Tensor] = field(default_factory=dict)
     """Block name -> (rows,) bool, true where that frame sees a zero reference in that block."""
     features: dict[str, Tensor] | None = None
-    """Where the reference net puts its features: block name -> (B h*w C)."""
+    """Where the reference net puts its features: block name -> (B h*w C).
+
+    A block recomputed in backward puts its own in again; nothing inside a block reads this.
+    """
     last_feature: str | None = None
     """Block behind whose feature nothing is needed any more."""
 

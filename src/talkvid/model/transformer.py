@@ -108,6 +108,6 @@ class SpatialTransformer(nn.Module):
         tokens = rearrange(self.proj_in(self.norm(hidden)), "r c h w -> r (h w) c")
         for block in self.transformer_blocks:
             tokens = block(tokens, conditions)
-        if conditions.is_complete:
-            return hidden
+            if block.name == conditions.last_feature:
+                return hidden
         return hidden + self.proj_out(rearrange(tokens, "r (h w) c -> r c h w", h=height, w=width))

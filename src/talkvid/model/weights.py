@@ -50,7 +50,7 @@ class KeyAdapter:
         for key, tensor in list(result.items()):
             for pattern, replacement in self.copies:
                 if re.search(pattern, key):
-                    result.setdefault(re.sub(pattern, replacement, key), tensor)
+                    result.setdefault(re.sub(pattern, replacement, key), tensor.clone())
         return result
 
 
@@ -112,8 +112,8 @@ def _read_pickle(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"{path}: the file wants to run code when it is read, which is refused; convert it to safetensors "
-            f"where you trust it ({str(error).splitlines()[0]})"
+            f"{path}: the file wants to run code when it is read, which is refused; convert it to "
+            f"safetensors where you trust it ({str(error).splitlines()[0]})"
         ) from error
     except (RuntimeError, EOFError, KeyError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -198,7 +198,7 @@ def save_weights(module: nn.Module, path: str | Path, *, dtype: torch.dtype | No
     write_atomically(Path(path), lambda temporary: save_file(state, temporary))
 
 
-def write_atomically(target: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `target`, then give it its name; nothing is left when it fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")

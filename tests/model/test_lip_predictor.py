@@ -1,0 +1,103 @@
+"""Speech to lips: windows, silence, rest, gain."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from talkvid.model.lip_predictor import (
+    LipPredictor,
+    LipPredictorConfig,
+    cut_windows,
+    inner_gap,
+    smooth_over_time,
+    speech_gate,
+)
+
+TINY = LipPredictorConfig(feature_dim=6, num_coefficients=4, rows_before=8, rows_after=8, channels=8)
+
+
+def tiny_predictor() -> LipPredictor:
+    torch.manual_seed(0)
+    return LipPredictor(TINY).eval()
+
+
+def closed_lips() -> np.ndarray:
+    shape = np.random.default_rng(0).normal(0, 0.1, (57, 2)).astype(np.float32)
+    shape[[37, 36, 35, 34, 33]] = shape[23:28]
+    return shape
+
+
+def test_one_motion_comes_for_every_frame_at_any_rate() -> None:
+    features = torch.randn(120, 6)
+    for fps, num_frames in ((25.0, 30), (24.0, 29), (30.0, 36)):
+        motion = tiny_predictor().predict(features, num_frames, fps=fps, own_shape=closed_lips())
+        assert motion.shape == (num_frames, 57, 2)
+        assert motion.dtype == np.float32
+        assert np.isfinite(motion).all()
+
+
+def test_closed_lips_stay_as_they_are_in_silence() -> None:
+    model = tiny_predictor()
+    silent = np.zeros(30, bool)
+    motion = model.predict(torch.randn(120, 6), 30, fps=25.0, own_shape=closed_lips(), spoken=silent)
+    assert np.abs(motion).max() == 0
+
+
+def test_open_lips_go_to_the_networks_rest_in_silence() -> None:
+    model = tiny_predictor()
+    shape = closed_lips()
+    shape[[37, 36, 35, 34, 33]] += 0.3
+    silent = np.zeros(30, bool)
+    motion = model.predict(torch.randn(120, 6), 30, fps=25.0, own_shape=shape, spoken=silent)
+    rest = model(model.silent_row.expand(1, 16, -1), torch.from_numpy(shape)[None])[0].detach().numpy()
+    np.testing.assert_allclose(motion, np.broadcast_to(rest, motion.shape), atol=1e-6)
+
+
+def test_gain_scales_the_motion_around_the_rest() -> None:
+    model = tiny_predictor()
+    features = torch.randn(120, 6)
+    once = model.predict(features, 30, fps=25.0, own_shape=closed_lips())
+    model.config = dataclasses.replace(TINY, gain=2 * TINY.gain)
+    np.testing.assert_allclose(
+        model.predict(features, 30, fps=25.0, own_shape=closed_lips()), 2 * once, atol=1e-5
+    )
+
+
+def test_a_frame_hears_only_what_is_near_it() -> None:
+    model = tiny_predictor()
+    features = torch.randn(400, 6)
+    changed = features.clone()
+    changed[300:] = 0
+    before = model.predict(features, 100, fps=25.0, own_shape=closed_lips())
+    after = model.predict(changed, 100, fps=25.0, own_shape=closed_lips())
+    np.testing.assert_array_equal(before[:60], after[:60])
+    assert np.abs(before[80:] - after[80:]).max() > 0
+
+
+def test_windows_outside_the_sound_are_filled() -> None:
+    rows = torch.arange(5.0)[:, None].expand(5, 2)
+    windows = cut_windows(rows, torch.tensor([0, 4]), 2, 2, fill=torch.tensor([-1.0, -2.0]))
+    assert windows[:, :, 0].tolist() == [[-1, -1, 0, 1], [2, 3, 4, -1]]
+    assert windows[0, 0].tolist() == [-1, -2]
+
+
+def test_the_gate_opens_before_speech_and_closes_after_it() -> None:
+    spoken = torch.zeros(50, dtype=torch.bool)
+    spoken[20:30] = True
+    gate = speech_gate(spoken, 25.0)
+    assert gate[22:28].min() > 0.99
+    assert gate[19] > 0.5 and gate[30] > 0.5
+    assert gate[:12].max() == 0 and gate[38:].max() == 0
+
+
+def test_smoothing_keeps_what_is_constant() -> None:
+    values = torch.full((9, 3, 2), 0.7)
+    torch.testing.assert_close(smooth_over_time(values, 1.3), values)
+
+
+def test_the_gap_is_that_of_the_inner_lips() -> None:
+    shapes = torch.zeros(1, 57, 2)
+    shapes[0, [37, 36, 35, 34, 33], 1] = 0.25
+    assert float(inner_gap(shapes)[0]) == pytest.approx(0.25)

@@ -1,4 +1,4 @@
-"""A tiny checkpoint with random weights, a drawn portrait, a spoken-like sound and a detector that knows both."""
+"""A tiny checkpoint with random weights, a drawn portrait, a tone and a detector with planted faces."""
 
 import wave
 from collections.abc import Callable
@@ -48,7 +48,12 @@ TINY_CONFIG = BundleConfig(
         ),
         "vae": ModuleSpec(
             "small_autoencoder",
-            {"encoder_channels": [4, 4, 8], "decoder_channels": [4, 4, 8], "encoder_blocks": 1, "decoder_blocks": 1},
+            {
+                "encoder_channels": [4, 4, 8],
+                "decoder_channels": [4, 4, 8],
+                "encoder_blocks": 1,
+                "decoder_blocks": 1,
+            },
         ),
     },
 )
@@ -99,7 +104,12 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("portrait") / "anna.png"
     ramp = np.linspace(0, 255, 160).astype(np.uint8)
-    save_image(path, np.stack([np.tile(ramp, (120, 1)), np.full((120, 160), 90, np.uint8), np.zeros((120, 160), np.uint8)], -1))
+    save_image(
+        path,
+        np.stack(
+            [np.tile(ramp, (120, 1)), np.full((120, 160), 90, np.uint8), np.zeros((120, 160), np.uint8)], -1
+        ),
+    )
     return path
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from talkvid import TalkVidInference
-from talkvid.inference.pipeline import Pipeline
+from talkvid.inference.conditions import FrameCache, PictureFeatures, PlainConditions
 from talkvid.model.bundle import build_bundle, save_bundle
 from talkvid.model.bundle_config import ModuleSpec
 
@@ -38,7 +38,14 @@ def frames_and_sound(path: os.PathLike[str]) -> tuple[int, float, float]:
 
 @pytest.mark.parametrize(
     ("seconds", "fps", "expected"),
-    [(0.04, None, 1), (0.004, None, 1), (0.52, None, 13), (1.433, 30.0, 43), (1.433, 25.0, 36), (2.0, 23.976, 48)],
+    [
+        (0.04, None, 1),
+        (0.004, None, 1),
+        (0.52, None, 13),
+        (1.433, 30.0, 43),
+        (1.433, 25.0, 36),
+        (2.0, 23.976, 48),
+    ],
 )
 def test_the_video_has_exactly_the_frames_of_the_rule_and_the_whole_sound(
     model: TalkVidInference,
@@ -91,9 +98,17 @@ def test_the_side_car_tells_how_to_make_the_video_again(
     assert content["num_frames"] == 5 and content["model"]["name"] == "tiny"
     assert len(content["model"]["weights"]) == 5
     assert len(content["inputs"]["audio"]["sha256"]) == 64 and "torch" in content["versions"]
-    assert {"inputs", "portrait", "loading", "speech", "reference", "denoising", "decoding", "encoding", "total"} <= set(
-        content["timings_s"]
-    )
+    assert {
+        "inputs",
+        "portrait",
+        "loading",
+        "speech",
+        "reference",
+        "denoising",
+        "decoding",
+        "encoding",
+        "total",
+    } <= set(content["timings_s"])
     with av.open(os.fspath(result)) as container:
         assert "synthetic" in container.metadata["comment"].lower()
 
@@ -126,16 +141,16 @@ def test_an_older_video_stays_until_the_new_one_is_complete(
     target = tmp_path / "out.mp4"
     target.write_bytes(b"older")
     calls = 0
-    decode = Pipeline.decode
+    pictures = PlainConditions.pictures
 
-    def failing(self: Pipeline, latents: Any) -> Any:
+    def failing(self: PlainConditions, frames: Any, latents: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls > 1:
             raise RuntimeError("out of memory")
-        return decode(self, latents)
+        return pictures(self, frames, latents)
 
-    monkeypatch.setattr(Pipeline, "decode", failing)
+    monkeypatch.setattr(PlainConditions, "pictures", failing)
     speech = sound(1.0)
     with pytest.raises(RuntimeError, match="out of memory"):
         model.generate(portrait, speech, target)
@@ -190,11 +205,15 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_key(
         tmp_path / "model" / "config.json"
     )
     with pytest.raises(ValueError, match=r"audio_projection\.safetensors.*layers\.1"):
-        TalkVidInference(tmp_path / "model", device="cpu").generate(portrait, sound(0.1), tmp_path / "out.mp4")
+        TalkVidInference(tmp_path / "model", device="cpu").generate(
+            portrait, sound(0.1), tmp_path / "out.mp4"
+        )
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_unknown_options_are_named(tiny_checkpoint: Path, portrait: Path, sound: Callable[[float], Path]) -> None:
+def test_unknown_options_are_named(
+    tiny_checkpoint: Path, portrait: Path, sound: Callable[[float], Path]
+) -> None:
     with pytest.raises(TypeError, match="dtype"):
         TalkVidInference(tiny_checkpoint, dtyp="fp32")
     with pytest.raises(TypeError, match="seed"):
@@ -213,8 +232,6 @@ def test_memory_does_not_grow_with_the_length(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """The conditions under way are counted at every decoding: 12 s hold as few as 3 s."""
-    from talkvid.inference.conditions import FrameCache, PictureFeatures
-
     most = {"tokens": 0, "pictures": 0}
     get_tokens, get_pictures = FrameCache.get, PictureFeatures.get
 

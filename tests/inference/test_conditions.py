@@ -65,10 +65,17 @@ def test_different_pictures_are_kept_only_while_their_frames_are() -> None:
 
 def test_plain_conditions_join_tokens_and_features_of_a_window() -> None:
     tokens = FrameCache(lambda frames: [torch.full((5, 8), float(frame)) for frame in frames])
-    conditions = PlainConditions(tokens, PictureFeatures(MeanGuider(), picture, CPU))
+    conditions = PlainConditions(
+        picture(0),
+        noise=lambda frame: torch.full((1, 2, 3), float(frame)),
+        decode=lambda latents: [picture(int(value)) for value in latents[:, 0, 0, 0]],
+        audio_tokens=tokens,
+        kps_features=PictureFeatures(MeanGuider(), picture, CPU),
+    )
     window = conditions.window([7, 8, 8])
     assert window.audio_tokens is not None and window.audio_tokens.shape == (1, 3, 5, 8)
     assert window.kps_features is not None and window.kps_features.shape == (1, 1, 3, 2, 3)
     conditions.release(7)
     assert len(tokens) == 1
-    assert PlainConditions(None, None).window([0]).audio_tokens is None
+    assert float(conditions.initial(3).mean()) == 3.0
+    assert conditions.pictures([0, 1], torch.full((2, 1, 2, 3), 9.0))[1][0, 0, 0] == 9

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from talkvid.diffusion.sampler import stream_latents
-from talkvid.diffusion.schedule import NoiseSchedule
 from talkvid.face.keypoints import draw_vkps
 from talkvid.inference.device import Placement
-from talkvid.inference.pipeline import Pipeline, Scene
+from talkvid.inference.pipeline import Pipeline
+from talkvid.inference.scene import Scene, build_conditions
 from talkvid.inference.settings import GenerateSettings, VideoSettings, resolve
 from talkvid.inference.timing import Timings
 from talkvid.media.image import resize
@@ -24,7 +24,7 @@ from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.kps_guider import VKpsGuider
 from talkvid.model.reference_net import ReferenceNet
 from talkvid.model.unet_config import UNetConfig
-from talkvid.model.vae import DiffusersVae
+from talkvid.model.vae import DiffusersVae, ImageAutoencoder
 from talkvid.model.weights import load_state
 from talkvid.speech.features import TransformersEncoder
 from tests import parity
@@ -108,7 +108,8 @@ def test_the_key_point_pictures_equal_the_reference(golden: dict[str, Tensor], s
 
 
 def test_conditions_equal_the_reference(golden: dict[str, Tensor], scene: Scene, pipeline: Pipeline) -> None:
-    window = pipeline.conditions(scene, settings_of("cfg")).window(range(14))
+    conditions = build_conditions(pipeline.bundle, pipeline.placement, scene, settings_of("cfg"))
+    window = conditions.window(range(14))
     assert window.audio_tokens is not None and window.kps_features is not None
     torch.testing.assert_close(window.audio_tokens, golden["mid.audio_tokens"], atol=2e-5, rtol=0)
     torch.testing.assert_close(window.kps_features, golden["mid.kps_feature"], atol=2e-5, rtol=0)
@@ -120,15 +121,14 @@ def test_latents_after_each_step_and_the_video_equal_the_reference(
 ) -> None:
     settings = settings_of(case)
     steps = settings.num_inference_steps
-    schedule = NoiseSchedule()
-    timesteps = schedule.timesteps(steps)
-    conditions = pipeline.conditions(scene, settings)
+    conditions = build_conditions(pipeline.bundle, pipeline.placement, scene, settings)
     predict = pipeline.predictor(settings, conditions, pipeline.project_reference(scene.portrait))
     initial = golden[f"{case}/latents_init"][0]
+    take_step = pipeline.update(settings)
     done: list[list[Tensor]] = [[] for _ in range(steps)]
 
     def update(prediction: Tensor, latents: Tensor, step: int) -> Tensor:
-        stepped = schedule.ddim_step(prediction, latents, t=int(timesteps[step]), num_steps=steps)
+        stepped = take_step(prediction, latents, step)
         done[step].append(stepped)
         return stepped
 
@@ -143,7 +143,7 @@ def test_latents_after_each_step_and_the_video_equal_the_reference(
         print(f"{case} latents after step {step}: largest difference {difference:.2e}")
         assert difference <= LATENT_TOLERANCE
     with torch.no_grad():
-        video = pipeline.bundle.vae.decode(final).permute(1, 0, 2, 3)
+        video = cast(ImageAutoencoder, pipeline.bundle.vae).decode(final).permute(1, 0, 2, 3)
     difference = float((video - golden[f"{case}/video"][0]).abs().max())
     print(f"{case} video: largest difference {difference:.2e}")
     assert difference <= VIDEO_TOLERANCE

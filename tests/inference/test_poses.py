@@ -31,7 +31,9 @@ def test_the_pose_of_time_t_is_shown_at_time_t(tmp_path: Path) -> None:
     np.save(tmp_path / "kps.npy", moving_track(90))
     for fps, num_frames in ((30.0, 43), (25.0, 36), (24.0, 34)):
         chosen = replace(settings(tmp_path / "kps.npy", kps_fps=30.0), fps=fps)
-        track = pose_track(POINTS, chosen, num_frames=num_frames, duration_s=1.433, detector=PlantedDetector())
+        track = pose_track(
+            POINTS, chosen, num_frames=num_frames, duration_s=1.433, detector=PlantedDetector()
+        )
         assert track.shape == (num_frames, 3, 2)
         times = np.arange(num_frames) / fps
         np.testing.assert_allclose(track[:, 2, 0], 250 + 2 * 30 * times, atol=1e-9)

@@ -11,10 +11,11 @@ from typing import Any
 from talkvid.face.detect import FaceDetector, build_detector
 from talkvid.inference.compose import PasteBack, draw_label
 from talkvid.inference.device import Placement, choose_device, choose_dtype
-from talkvid.inference.pipeline import Pipeline, Scene
+from talkvid.inference.pipeline import Pipeline
 from talkvid.inference.poses import pose_track
 from talkvid.inference.prepare import Portrait, prepare_portrait
 from talkvid.inference.report import announce, sidecar_content
+from talkvid.inference.scene import Scene
 from talkvid.inference.settings import (
     AUDIO_RATE,
     GenerateSettings,
@@ -35,6 +36,7 @@ from talkvid.model.bundle import EMBEDDED_FOLDER, ModelBundle, load_bundle
 from talkvid.model.bundle_config import BundleConfig
 from talkvid.model.checkpoints import PartPaths, locate
 from talkvid.records import Array
+from talkvid.speech.activity import speech_activity
 from talkvid.speech.features import build_speech_encoder
 
 logger = logging.getLogger(__name__)
@@ -139,9 +141,9 @@ class TalkVidInference:
             with timings.part("loading"):
                 bundle = self._load()
             with timings.part("speech"):
-                speech = self._encode(bundle, waveform)
+                speech, spoken = self._encode(bundle, waveform), speech_activity(waveform, video.fps)
             del waveform
-            scene = Scene(portrait.image, speech, poses, face=portrait.face)
+            scene = Scene(portrait.image, speech, poses, face=portrait.face, spoken=spoken)
             with writer, closing(self._frames(bundle, scene, video, timings)) as stream:
                 for frame in stream:
                     with timings.part("encoding"):

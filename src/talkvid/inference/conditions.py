@@ -27,18 +27,23 @@ class WindowConditions:
     """(1 F N D)"""
     kps_features: Tensor | None = None
     """(1 C F h w)"""
-    base_latents: Tensor | None = None
-    """(1 C F h w) latents of the warped portrait: concatenated to the noisy latents."""
 
 
 class FrameConditions(Protocol):
     """One strategy per kind of model."""
 
+    @property
+    def reference_picture(self) -> Array:
+        """Return the picture (H W 3) uint8 the reference net looks at."""
+
+    def initial(self, frame: int) -> Tensor:
+        """Return the latents (C h w) float32 that sampling starts from."""
+
     def window(self, frames: Sequence[int]) -> WindowConditions:
         """Return the conditions of these frames."""
 
-    def finish(self, frame: int, picture: Array) -> Array:
-        """Return the frame of the video (H W 3) uint8 from the decoded picture (H' W' 3) uint8."""
+    def pictures(self, frames: Sequence[int], latents: Tensor) -> list[Array]:
+        """Return the frames of the video (H W 3) uint8 from their final latents (F C h w)."""
 
     def release(self, frame: int) -> None:
         """Drop what is kept for a frame that is not needed any more."""
@@ -115,24 +120,43 @@ class PictureFeatures:
 
 
 class PlainConditions:
-    """The V-Express class of models: audio tokens and a drawing of the key points for every frame."""
+    """The V-Express class of models: noise, audio tokens and a drawing of the key points for every frame."""
 
-    def __init__(self, audio_tokens: FrameCache[Tensor] | None, kps_features: PictureFeatures | None) -> None:
+    def __init__(
+        self,
+        portrait: Array,
+        *,
+        noise: Callable[[int], Tensor],
+        decode: Callable[[Tensor], list[Array]],
+        audio_tokens: FrameCache[Tensor] | None,
+        kps_features: PictureFeatures | None,
+    ) -> None:
+        self._portrait = portrait
+        self._noise = noise
+        self._decode = decode
         self._audio_tokens = audio_tokens
         self._kps_features = kps_features
 
+    @property
+    def reference_picture(self) -> Array:
+        """Return the portrait (H W 3) uint8."""
+        return self._portrait
+
+    def initial(self, frame: int) -> Tensor:
+        """Return the noise (C h w) of the frame."""
+        return self._noise(frame)
+
     def window(self, frames: Sequence[int]) -> WindowConditions:
         """Return the conditions of these frames."""
+        audio, kps = self._audio_tokens, self._kps_features
         return WindowConditions(
-            audio_tokens=None
-            if self._audio_tokens is None
-            else torch.stack(self._audio_tokens.get(frames))[None],
-            kps_features=None if self._kps_features is None else self._kps_features.get(frames),
+            audio_tokens=None if audio is None else torch.stack(audio.get(frames))[None],
+            kps_features=None if kps is None else kps.get(frames),
         )
 
-    def finish(self, frame: int, picture: Array) -> Array:
-        """Return the decoded picture: it is the frame."""
-        return picture
+    def pictures(self, frames: Sequence[int], latents: Tensor) -> list[Array]:
+        """Return the decoded latents (F C h w): they are the frames (H W 3) uint8."""
+        return self._decode(latents)
 
     def release(self, frame: int) -> None:
         """Drop what is kept for a frame."""

@@ -182,6 +182,13 @@ def resolve(settings: GenerateSettings, config: "BundleConfig") -> VideoSettings
             f"num_pad_audio_frames: this checkpoint takes 0 to {config.num_pad_audio_frames}, "
             f"got {resolved.num_pad_audio_frames}"
         )
+    if config.prediction_type == "residual" and (resolved.num_inference_steps, resolved.guidance_scale) != (
+        1,
+        1,
+    ):
+        raise ValueError(
+            f"{config.name} works in one step, unguided: leave out num_inference_steps and guidance_scale"
+        )
     return resolved
 
 

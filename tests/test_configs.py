@@ -14,6 +14,7 @@ SCHEMAS = {
     "stage_2.yaml": ("talkvid.training.config", "TrainConfig"),
     "stage_3.yaml": ("talkvid.training.config", "TrainConfig"),
     "mini/autoencoder.yaml": ("talkvid.training.mini_autoencoder", "AutoencoderTraining"),
+    "mini/generator.yaml": ("talkvid.training.mini_generator", "GeneratorTraining"),
     "mini/lip_predictor.yaml": ("talkvid.training.mini_lips", "LipTraining"),
     "mini/face_landmarks.yaml": ("talkvid.training.face_landmarks", "FaceLandmarksConfig"),
 }

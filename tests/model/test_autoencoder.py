@@ -9,7 +9,11 @@ from talkvid.model.registry import build_module
 from talkvid.model.vae import ImageAutoencoder
 
 TINY = AutoencoderConfig(
-    latent_channels=4, encoder_channels=[8, 8, 8], decoder_channels=[8, 8, 8], encoder_blocks=1, decoder_blocks=1
+    latent_channels=4,
+    encoder_channels=[8, 8, 8],
+    decoder_channels=[8, 8, 8],
+    encoder_blocks=1,
+    decoder_blocks=1,
 )
 
 
@@ -20,7 +24,7 @@ def test_latents_are_an_eighth_and_pictures_come_back_in_their_size() -> None:
     assert latents.shape == (2, 4, 6, 4)
     pictures = model.decode(latents)
     assert pictures.shape == images.shape
-    assert 0 <= float(pictures.min()) and float(pictures.max()) <= 1
+    assert float(pictures.min()) >= 0 and float(pictures.max()) <= 1
 
 
 def test_it_is_an_image_autoencoder_of_the_registry() -> None:

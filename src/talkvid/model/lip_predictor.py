@@ -22,8 +22,9 @@ class LipPredictorConfig:
     rows_before: int = 26
     """Feature rows (10 ms) heard before the moment of a frame, and after it."""
     rows_after: int = 26
-    channels: int = 96
-    gain: float = 1.2
+    channels: int = 64
+    dropout: float = 0.3
+    gain: float = 1.1
     """Factor on the predicted motion: a regression towards the mean moves too little."""
     smooth_frames: float = 0.6
     """Deviation of the Gaussian that smooths the motion over time, in frames at 25 per second."""
@@ -51,7 +52,7 @@ class LipPredictor(nn.Module):
             nn.GELU(),
             nn.Conv1d(width, 2 * width, 4, stride=2, padding=1),
             nn.GELU(),
-            nn.Dropout(0.1),
+            nn.Dropout(size.dropout),
             nn.Conv1d(2 * width, 2 * width, 3, padding=1),
             nn.GELU(),
         )
@@ -61,7 +62,7 @@ class LipPredictor(nn.Module):
         self.speak = nn.Sequential(
             nn.Linear(3 * width, 2 * width),
             nn.GELU(),
-            nn.Dropout(0.1),
+            nn.Dropout(size.dropout),
             nn.Linear(2 * width, size.num_coefficients),
         )
         self.feature_mean: Tensor
@@ -120,7 +121,9 @@ class LipPredictor(nn.Module):
         motion = smooth_over_time(torch.cat(parts) - rest, size.smooth_frames * fps / 25.0)
         if spoken is not None:
             motion = motion * speech_gate(torch.as_tensor(spoken), fps)[:, None, None]
-        displacement: np.ndarray = (rest + size.gain * motion).numpy()
+        # Closed lips are at rest as they are: the portrait keeps its own expression.
+        parted = ((inner_gap(own)[0] - CLOSED_GAP) / CLOSED_GAP).clamp(0, 1)
+        displacement: np.ndarray = (parted * rest + size.gain * motion).numpy()
         return displacement
 
     def to_config(self) -> dict[str, Any]:
@@ -129,10 +132,18 @@ class LipPredictor(nn.Module):
 
 
 ROWS_PER_S = 100.0
+# Gap between the inner lips, in face sizes, up to which a portrait's mouth counts as closed.
+CLOSED_GAP = 0.03
 FRAMES_AT_ONCE = 512
 # Lips move before they are heard and settle after it.
 GATE_REACH_S = 0.12
 GATE_SOFT_S = 0.06
+
+
+def inner_gap(shapes: Tensor) -> Tensor:
+    """Return the mean gap between the inner lips (B,) of shapes (B P 2) that start with the 40 lip points."""
+    upper, lower = shapes[:, 23:28], shapes[:, [37, 36, 35, 34, 33]]
+    return (upper - lower).norm(dim=-1).mean(dim=-1)
 
 
 def cut_windows(rows: Tensor, centres: Tensor, before: int, after: int, *, fill: Tensor) -> Tensor:

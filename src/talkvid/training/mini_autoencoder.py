@@ -18,7 +18,7 @@ from talkvid.training.mini_data import PackedClip, load_clips
 from talkvid.training.mini_loop import Loop, LoopConfig, apply_step
 from talkvid.training.mini_samples import as_signed, window_batch
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("talkvid.training.mini_autoencoder")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from talkvid.training.mini_clips import FPS
 from talkvid.training.mini_generator import GeneratorTraining
 from talkvid.training.mini_lips import LipTraining
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("talkvid.training.mini_bundle")
 
 NAME = "talkvid-mini"
 # Where the training programs leave each network below their folder.
@@ -38,7 +38,7 @@ def bundle_config(
     unet = model.unet().to_dict()
     return BundleConfig(
         name=NAME,
-        description="Small talking-head model: lips predicted from speech move the portrait, a network paints the mouth.",
+        description="Speech moves the portrait's lips by a warp, and a small network paints the mouth.",
         license="CC-BY-NC-4.0",
         commercial_use=False,
         fps=FPS,
@@ -72,7 +72,7 @@ def bundle_config(
 
 
 def assemble(config: BundleConfig, runs: Path, *, allow_untrained: bool = False) -> ModelBundle:
-    """Return the bundle with the weights the trainings left below `runs`; FileNotFoundError for a missing one."""
+    """Return the bundle with the weights left below `runs`; FileNotFoundError for a missing one."""
     torch.manual_seed(0)
     bundle = build_bundle(config, source=str(runs))
     for name, file in FILES.items():

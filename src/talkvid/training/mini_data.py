@@ -22,7 +22,7 @@ from talkvid.media.video import probe, read_frames
 from talkvid.records import Array
 from talkvid.training.mini_clips import FPS, ClipSource, choose_box, find_clips, pack_clip
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("talkvid.training.mini_data")
 
 LOOKS_PER_S = 2.0
 MOST_LOOKS = 12

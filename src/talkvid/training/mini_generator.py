@@ -25,7 +25,7 @@ from talkvid.training.mini_data import load_clips
 from talkvid.training.mini_loop import Loop, LoopConfig, apply_step
 from talkvid.training.mini_pairs import PairBatch, PairSampler
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("talkvid.training.mini_generator")
 
 FRAME_SHEET = 8
 

@@ -10,20 +10,16 @@ import torch
 from torch import Tensor
 
 from talkvid import log
-from talkvid.face.layout import mirrored_contour, mirrored_lips
-from talkvid.face.lip_motion import JAW, mouth_opening
 from talkvid.media.files import atomic_path
-from talkvid.model.lip_predictor import ROWS_PER_S, LipPredictor, LipPredictorConfig, cut_windows
-from talkvid.records import NUM_LIP, Array
+from talkvid.model.lip_predictor import LipPredictor, LipPredictorConfig, inner_gap
+from talkvid.records import NUM_LIP
 from talkvid.speech.features import LogMelEncoder
 from talkvid.training.mini_clips import FPS
-from talkvid.training.mini_data import PackedClip, load_clips
+from talkvid.training.mini_data import load_clips
+from talkvid.training.mini_lip_clips import SpokenClip, mirror_moving, pool_frames, spoken_clips
 from talkvid.training.mini_loop import Loop, LoopConfig, apply_step
 
-logger = logging.getLogger(__name__)
-
-QUIET_SHARE = 15.0
-"""Percentile of a clip's mouth opening below which its lips count as closed."""
+logger = logging.getLogger("talkvid.training.mini_lips")
 
 
 @dataclass(frozen=True)
@@ -41,74 +37,10 @@ class LipTraining:
     jaw_weight: float = 0.3
     silence_share: float = 0.06
     """Share of samples that hear nothing and must close the mouth."""
-    noise: float = 0.15
+    noise: float = 0.3
     """Deviation of the noise on the log-mel rows."""
-
-
-@dataclass(frozen=True)
-class SpokenClip:
-    """One clip as this training sees it: feature rows, lip shapes without the head's turn, opening."""
-
-    name: str
-    rows: Tensor
-    """(T D) log-mel."""
-    shapes: Tensor
-    """(F P 2) lips and jaw in the face frame."""
-    frames: Tensor
-    """(K,) usable frame numbers."""
-    rest: Tensor
-    """(P 2) mean shape of the frames with nearly closed lips."""
-
-
-def moving_shapes(clip: PackedClip) -> Array:
-    """Return lips and jaw (F P 2) of every picture in its face frame, zeros where no face was found."""
-    shapes = np.zeros((len(clip), NUM_LIP + JAW.stop - JAW.start, 2), np.float32)
-    for index in clip.usable:
-        shapes[index] = clip.shape(int(index)).moving
-    return shapes
-
-
-def mirror_moving() -> Array:
-    """Return the index swap (P,) of the moving points in a mirrored picture."""
-    contour = np.array(mirrored_contour())[JAW] - JAW.start
-    return np.concatenate([np.array(mirrored_lips()), NUM_LIP + contour])
-
-
-def pose_effect(clips: list[PackedClip], shapes: list[Array]) -> Array:
-    """Return how the shape changes with pitch and yaw (radians), (2, P, 2), by least squares within clips."""
-    poses, moved = [], []
-    for clip, shape in zip(clips, shapes, strict=True):
-        pose = np.deg2rad(clip.pose[clip.usable][:, :2])
-        poses.append(pose - pose.mean(axis=0))
-        moved.append(shape[clip.usable] - shape[clip.usable].mean(axis=0))
-    pose, move = np.concatenate(poses), np.concatenate(moved)
-    effect = np.linalg.lstsq(pose, move.reshape(len(move), -1), rcond=None)[0]
-    return effect.reshape(2, -1, 2).astype(np.float32)
-
-
-def spoken_clips(clips: list[PackedClip], effect: Array | None = None) -> tuple[list[SpokenClip], Array]:
-    """Return the clips for training and the pose effect, measured on them when it is not given."""
-    shapes = [moving_shapes(clip) for clip in clips]
-    if effect is None:
-        effect = pose_effect(clips, shapes)
-    encoder = LogMelEncoder()
-    spoken = []
-    for clip, shape in zip(clips, shapes, strict=True):
-        pose = np.nan_to_num(np.deg2rad(clip.pose[:, :2]))
-        pose = pose - pose[clip.usable].mean(axis=0)
-        shape = shape - np.einsum("fa,apc->fpc", pose, effect).astype(np.float32)
-        opening = mouth_opening(shape[clip.usable, :NUM_LIP])
-        closed = clip.usable[opening <= np.percentile(opening, QUIET_SHARE)]
-        spoken.append(
-            SpokenClip(
-                name=clip.source.id,
-                rows=encoder.encode(clip.audio),
-                shapes=torch.from_numpy(shape),
-                frames=torch.from_numpy(clip.usable),
-                rest=torch.from_numpy(shape[closed].mean(axis=0)),
-            )
-        )
-    return spoken, effect
+    lost_bands: float = 0.12
+    """Half width, as a share of half the bands, of a stretch of bands hidden from each sample."""
 
 
 class LipTrainer:
@@ -123,6 +55,8 @@ class LipTrainer:
         self.held_out, _ = spoken_clips(load_clips(media, data, "val", synced_only=True), effect)
         self.silence = LogMelEncoder().encode(np.zeros(16000, np.float32))[50]
         self.weights = torch.tensor([len(clip.frames) for clip in self.clips]).float().sqrt()
+        margin = max(config.model.rows_before, config.model.rows_after)
+        self.pool = pool_frames(self.clips, self.silence, margin=margin)
         self.mirror = torch.from_numpy(mirror_moving())
         self.model = LipPredictor(config.model)
         self._fit_buffers()
@@ -160,7 +94,7 @@ class LipTrainer:
             made = own + self.model(windows, own)
         distance = (made - target).abs().mean(dim=(0, 2))
         error = distance[:NUM_LIP].mean() + self.config.jaw_weight * distance[NUM_LIP:].mean()
-        opening = (opening_of(made) - opening_of(target)).abs().mean()
+        opening = (inner_gap(made) - inner_gap(target)).abs().mean()
         loss = error + self.config.opening_weight * opening
         apply_step(loss, self.optimizer, list(self.model.parameters()))
         self.model.eval()
@@ -168,32 +102,36 @@ class LipTrainer:
 
     def _batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return feature windows (B T D), own shapes (B P 2) and target shapes (B P 2)."""
-        size, config = self.config.model, self.config
-        windows, owns, targets = [], [], []
-        for number in torch.multinomial(
-            self.weights, config.loop.batch_size, True, generator=generator
-        ).tolist():
-            clip = self.clips[number]
-            chosen = clip.frames[torch.randint(len(clip.frames), (2,), generator=generator)]
-            own, target = clip.shapes[chosen]
-            centre = torch.round(chosen[1:] * (ROWS_PER_S / FPS)).long()
-            window = cut_windows(clip.rows, centre, size.rows_before, size.rows_after, fill=self.silence)[0]
-            if torch.rand((), generator=generator) < config.silence_share:
-                window, target = self.silence.expand_as(window), clip.rest
-            if torch.rand((), generator=generator) < 0.5:
-                own, target = self._mirrored(own), self._mirrored(target)
-            windows.append(window)
-            owns.append(own)
-            targets.append(target)
-        rows = torch.stack(windows)
-        rows = rows + config.noise * torch.randn(rows.shape, generator=generator)
-        level = 0.2 * torch.randn((len(rows), 1, 1), generator=generator)
-        own = torch.stack(owns)
+        config, pool = self.config, self.pool
+        count = config.loop.batch_size
+        clip = torch.multinomial(self.weights, count, True, generator=generator)
+        pair = torch.rand((2, count), generator=generator) * pool.num_frames[clip]
+        own_place, place = (pool.first_frame[clip] + pair.long()).unbind()
+        rows = pool.rows[
+            pool.centre[place][:, None] + torch.arange(-config.model.rows_before, config.model.rows_after)
+        ]
+        own, target = pool.shapes[own_place], pool.shapes[place]
+        silent = torch.rand(count, generator=generator) < config.silence_share
+        rows = torch.where(silent[:, None, None], self.silence, rows)
+        target = torch.where(silent[:, None, None], pool.rest[clip], target)
+        flip = (torch.rand(count, generator=generator) < 0.5)[:, None, None]
+        own = torch.where(flip, self._mirrored(own), own)
+        target = torch.where(flip, self._mirrored(target), target)
         own = own + 0.004 * torch.randn(own.shape, generator=generator)
-        return rows + level, own, torch.stack(targets)
+        return self._augmented(rows, generator), own, target
+
+    def _augmented(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Return feature windows (B T D) as another voice or microphone would give them."""
+        one_each = (len(rows), 1, 1)
+        rows = rows + self.config.noise * torch.randn(rows.shape, generator=generator)
+        rows = rows + 0.2 * torch.randn(one_each, generator=generator)
+        band = torch.linspace(-1, 1, rows.shape[-1])
+        rows = rows + 0.3 * torch.randn(one_each, generator=generator) * band
+        lost = torch.rand(one_each, generator=generator) * 2.6 - 1.3
+        return torch.where((band - lost).abs() < self.config.lost_bands, self.model.feature_mean, rows)
 
     def _mirrored(self, shape: Tensor) -> Tensor:
-        return shape[self.mirror] * torch.tensor([-1.0, 1.0])
+        return shape[:, self.mirror] * torch.tensor([-1.0, 1.0])
 
     def validate(self, step: int) -> dict[str, float]:
         """Return means over held-out clips: r of the opening, lip distances (% of the face size)."""
@@ -212,11 +150,6 @@ class LipTrainer:
         return path
 
 
-def opening_of(shapes: Tensor) -> Tensor:
-    """Return the gap between the inner lips (B,) of moving shapes (B P 2)."""
-    return (shapes[:, 23:28] - shapes[:, [37, 36, 35, 34, 33]]).norm(dim=-1).mean(dim=-1)
-
-
 @torch.no_grad()
 def measure_clip(model: LipPredictor, clip: SpokenClip) -> dict[str, float]:
     """Return how near the predicted lips come on one clip, from its first frame and its own sound.
@@ -228,7 +161,7 @@ def measure_clip(model: LipPredictor, clip: SpokenClip) -> dict[str, float]:
     own = clip.shapes[clip.frames[0]]
     moved = own + torch.from_numpy(model.predict(clip.rows, count, fps=FPS, own_shape=own.numpy()))
     made, real = moved[clip.frames], clip.shapes[clip.frames]
-    made_opening, real_opening = opening_of(made), opening_of(real)
+    made_opening, real_opening = inner_gap(made), inner_gap(real)
     return {
         "opening_r": float(torch.corrcoef(torch.stack([made_opening, real_opening]))[0, 1]),
         "opening_std_ratio": float(made_opening.std() / real_opening.std()),

@@ -48,18 +48,15 @@ class InsightfaceDetector:
 
 
 def _face(entry: Any) -> Face:
-    """Return one of insightface's faces as ours; its pose is pitch, yaw, roll with yaw and roll reversed."""
+    """Return one of insightface's faces as ours; its pose has the same order and signs."""
     pose, landmarks = entry.get("pose"), entry.get("landmark_2d_106")
     return Face(
         box=np.asarray(entry["bbox"], dtype=np.float32),
         points=np.asarray(entry["kps"], dtype=np.float32),
         score=float(entry["det_score"]),
-        pose=None if pose is None else np.asarray(pose, dtype=np.float32) * POSE_SIGN,
+        pose=None if pose is None else np.asarray(pose, dtype=np.float32),
         lmk106=None if landmarks is None else np.asarray(landmarks, dtype=np.float32),
     )
-
-
-POSE_SIGN = np.array([1.0, -1.0, -1.0], dtype=np.float32)
 
 
 def _locate(path: Path) -> tuple[Path, str]:

@@ -6,6 +6,7 @@ the environment variable TALKVID_FACE_LANDMARKER.
 
 import logging
 import os
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,9 @@ class MediapipeDetector:
             )
         self._many = self._landmarker(path, NUM_FACES)
         self._one = self._landmarker(path, 1)
+        # MediaPipe's own clean-up fails when it comes as late as the end of the interpreter.
+        for landmarker in (self._many, self._one):
+            weakref.finalize(self, landmarker.close)
 
     def detect(self, image: Array) -> list[Face]:
         """Return all faces of an RGB (H W 3) uint8 image, largest first, each refined in its own window."""

@@ -15,6 +15,7 @@ MIRROR_AXES = np.diag([-1.0, 1.0, 1.0])
 ROUGH = {"angle_deg": 12.0, "zoom": 0.12, "shift": 0.05}
 FINE = {"angle_deg": 2.5, "zoom": 0.03, "shift": 0.012}
 """Standard deviations of the window: as after a detector, and as after a first pass of the network itself."""
+ROUGH_SHARE = 0.35
 LARGEST_ANGLE_DEG = 30.0
 
 
@@ -33,7 +34,7 @@ def draw_window(
     samples: Samples, index: int, size: int, generator: np.random.Generator
 ) -> tuple[Array, Array, Array]:
     """Return image (size size 3), points (145 2) in window units and rotation (3 3) of one random window."""
-    spread = ROUGH if generator.random() < 0.5 else FINE
+    spread = ROUGH if generator.random() < ROUGH_SHARE else FINE
     limit = math.radians(LARGEST_ANGLE_DEG)
     angle = float(np.clip(generator.normal(0, math.radians(spread["angle_deg"])), -limit, limit))
     zoom = math.exp(generator.normal(0, spread["zoom"]))
@@ -65,7 +66,7 @@ def place_window(
 
 def _disturb(image: Array, samples: Samples, generator: np.random.Generator) -> Array:
     """Return the window as a worse camera would show it."""
-    if generator.random() < 0.25:
+    if generator.random() < 0.15:
         image = _cover(image, samples, generator)
     if generator.random() < 0.3:
         image = _blur(image, generator)

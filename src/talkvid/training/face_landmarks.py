@@ -22,6 +22,7 @@ from talkvid import log
 from talkvid.config import load_config
 from talkvid.face.landmark_net import (
     CONFIG,
+    FIVE,
     WEIGHTS,
     LandmarkConfig,
     LandmarkNet,
@@ -37,6 +38,7 @@ from talkvid.training.face_teacher import Samples, collect, read_split, upright_
 logger = logging.getLogger("talkvid.training.face_landmarks")
 
 LIP_WEIGHT = 2.0
+FIVE_WEIGHT = 5.0
 ROTATION_WEIGHT = 0.05
 JAW_WEIGHT = 0.02
 POINT_SLACK = 0.003
@@ -73,7 +75,7 @@ class FaceLandmarksConfig:
     average: float = 0.998
     """Decay of the running mean of the weights, which is what is kept."""
     save_every: int = 250
-    validate_every: int = 500
+    validate_every: int = 1000
 
 
 def main() -> None:
@@ -103,7 +105,7 @@ def train(config: FaceLandmarksConfig) -> Path:
     torch.manual_seed(config.seed)
     net = LandmarkNet(LandmarkConfig())
     net.start_from_shapes(*_shape_modes(training, net.config.size, config.seed))
-    run = _Run(config, net, work)
+    run = Run(config, net, work)
     start = time.process_time()
     for step in range(run.step, config.steps):
         loss = run.train_step(training, step)
@@ -117,7 +119,7 @@ def train(config: FaceLandmarksConfig) -> Path:
     return work
 
 
-class _Run:
+class Run:
     """Network, optimiser and running mean, with their state on disk."""
 
     def __init__(self, config: FaceLandmarksConfig, net: LandmarkNet, work: Path) -> None:
@@ -171,9 +173,10 @@ class _Run:
 
 
 def landmark_loss(found: Landmarks, points: Tensor, rotations: Tensor, jaws: Tensor) -> Tensor:
-    """Return the loss: distances of points (lips doubled), rotation entries and the jaw's opening."""
+    """Return the loss: errors of points (lips and the five points count more), rotation and jaw opening."""
     weight = torch.ones(points.shape[1])
     weight[:NUM_LIP] = LIP_WEIGHT
+    weight[list(FIVE)] = FIVE_WEIGHT
     distance = functional.smooth_l1_loss(found.points, points, beta=POINT_SLACK, reduction="none").sum(-1)
     shape = (distance * weight).sum() / weight.sum() / len(points)
     turn = (found.rotation - rotations).abs().mean()
@@ -219,6 +222,7 @@ def write_network(
     }
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(tensors, temporary)
+        temporary.chmod(0o644)
     description: dict[str, Any] = {
         "network": describe(net.config),
         "teacher": "MediaPipe FaceLandmarker (Apache-2.0)",

@@ -4,8 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${MEDIA:?folder that holds split.csv, train/ and train_extra/}" "${OUT:=exp/talkvid-mini}" "${DEVICE:=cpu}"
-shared=("media=$MEDIA" "data=$OUT/data" "loop.out=$OUT" "loop.device=$DEVICE")
-if [[ -n "${MAX_STEPS:-}" ]]; then shared+=("loop.max_steps=$MAX_STEPS"); fi
+shared=("media=$MEDIA" "data=$OUT/data" "loop.out=$OUT" "loop.device=$DEVICE" ${MAX_STEPS:+"loop.max_steps=$MAX_STEPS"})
 python -m talkvid.training.mini_data --media "$MEDIA" --out "$OUT/data" "$@"
 python -m talkvid.training.mini_autoencoder --config src/configs/mini/autoencoder.yaml "${shared[@]}"
 python -m talkvid.training.mini_lips --config src/configs/mini/lip_predictor.yaml "${shared[@]}"

@@ -38,6 +38,8 @@ class AutoencoderTraining:
     """Step from which a patch discriminator joins in."""
     adversarial_weight: float = 0.04
     num_validation: int = 48
+    num_measured: int = 256
+    """Pictures on which the latents' mean and deviation are measured at the end."""
 
 
 class PatchDiscriminator(nn.Module):
@@ -167,10 +169,10 @@ class AutoencoderTrainer:
         from talkvid.media.files import atomic_path
 
         model: SmallAutoencoder = self.loop.average("autoencoder")
-        measure_latents(
-            model,
-            [self._batch(self.clips, 32, np.random.default_rng(7 + k), strength=1.0)[0] for k in range(8)],
+        pictures, _ = self._batch(
+            self.clips, self.config.num_measured, np.random.default_rng(7), strength=1.0
         )
+        measure_latents(model, list(pictures.split(32)))
         path = self.loop.folder / "autoencoder.safetensors"
         with atomic_path(path) as temporary:
             save_file({key: value.contiguous() for key, value in model.state_dict().items()}, temporary)

@@ -22,6 +22,9 @@ from talkvid.training.mini_loop import Loop, LoopConfig, apply_step
 logger = logging.getLogger("talkvid.training.mini_lips")
 
 
+SHAPES_FOR_BASIS = 5000
+
+
 @dataclass(frozen=True)
 class LipTraining:
     """Everything `mini_lips` can be told."""
@@ -79,9 +82,10 @@ class LipTrainer:
         self.model.silent_row.copy_(self.silence)
         shapes = torch.cat([clip.shapes[clip.frames] for clip in self.clips]).flatten(1)
         mean = shapes.mean(dim=0)
-        _, deviation, directions = torch.linalg.svd(shapes[::5] - mean, full_matrices=False)
+        some = shapes[:: max(1, len(shapes) // SHAPES_FOR_BASIS)] - mean
+        _, deviation, directions = torch.linalg.svd(some, full_matrices=False)
         count = self.config.model.num_coefficients
-        scale = deviation[:count] / len(shapes[::5]) ** 0.5
+        scale = deviation[:count] / len(some) ** 0.5
         self.model.shape_mean.copy_(mean)
         self.model.shape_basis.copy_(directions[:count] * scale[:, None])
 

@@ -1,11 +1,12 @@
-"""Makes test_samples/: public-domain portraits that come inside two Python packages, and synthetic speech.
+"""Makes test_samples/: public-domain portraits from two Python packages, synthetic speech, key points.
 
-    pip install scikit-image==0.26.0 matplotlib==3.11.2 && apt install espeak-ng
+    pip install -e . scikit-image==0.26.0 matplotlib==3.11.2 && apt install espeak-ng
     python scripts/make_test_samples.py [FOLDER]
 
 The same versions give the same files; origin and licence of each are in test_samples/README.md.
 """
 
+import math
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,18 @@ from pathlib import Path
 import numpy as np
 import soxr
 from PIL import Image
+from safetensors.numpy import save_file
+
+from talkvid.face.detect import build_detector, choose_face
+from talkvid.media.image import load_image
 
 RATE = 16000
+KPS_SIDE = 512
+"""Key points refer to a picture of this side, as `--kps_size` expects by default."""
+KPS_FRAMES = 100
+SWAY_DEG = 2.0
+SWAY_SHARE = 0.06
+"""Sideways motion as a share of the distance between the eyes."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,21 @@ def make_speech(sample: Sample, target: Path) -> None:
         sink.writeframes(np.clip(np.round(resampled), -32768, 32767).astype("<i2").tobytes())
 
 
+def make_key_points(portrait: Path, target: Path) -> None:
+    """Write eyes and nose of the portrait, gently swaying once to and fro: `kps` (F 3 2) float32."""
+    image = load_image(portrait)
+    points = choose_face(build_detector("embedded").detect(image), source=portrait).points[:3]
+    points = points.astype(np.float64) * (KPS_SIDE / image.shape[1])
+    centre, eyes_px = points.mean(axis=0), float(np.linalg.norm(points[1] - points[0]))
+    frames = []
+    for frame in range(KPS_FRAMES):
+        phase = math.sin(2 * math.pi * frame / KPS_FRAMES)
+        sine, cosine = math.sin(math.radians(SWAY_DEG * phase)), math.cos(math.radians(SWAY_DEG * phase))
+        turned = (points - centre) @ np.array([[cosine, sine], [-sine, cosine]]) + centre
+        frames.append(turned + np.array([SWAY_SHARE * eyes_px * phase, 0.0]))
+    save_file({"kps": np.round(np.stack(frames), 2).astype(np.float32)}, target)
+
+
 def main() -> None:
     """Make every sample below the folder given, by default test_samples/short_case."""
     default = Path(__file__).resolve().parent.parent / "test_samples" / "short_case"
@@ -94,6 +120,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         make_portrait(sample, folder / sample.file_name)
         make_speech(sample, folder / "aud.wav")
+        make_key_points(folder / sample.file_name, folder / "kps.safetensors")
         print(folder)
 
 

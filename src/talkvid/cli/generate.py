@@ -65,7 +65,6 @@ def _add_inputs(group: Any) -> None:
         "--output_path", "--output", type=Path, help="video to write (output/<portrait>_<speech>.mp4)"
     )
     group.add_argument("--label", action="store_true", help="write 'AI-generated' visibly into the picture")
-    group.add_argument("--verbose", action="store_true", help="show debug messages and full tracebacks")
 
 
 def _add_model(group: Any) -> None:
@@ -119,7 +118,9 @@ def _add_device(group: Any) -> None:
 
 
 def _add_face(group: Any) -> None:
-    group.add_argument("--face", help="which of several faces: auto | largest | number from 1, by size (auto)")
+    group.add_argument(
+        "--face", help="which of several faces: auto | largest | its number by size, from 1 (auto)"
+    )
     group.add_argument("--framing", choices=FRAMINGS, help="what the crop shows (head)")
     group.add_argument(
         "--keep_frame", action="store_true", help="paste the moving face back into the whole picture"

@@ -54,12 +54,7 @@ def run_verb(verb: str, argv: Sequence[str] | None = None, *, prog: str | None =
     log.configure(verbose=verbose)
     try:
         module = importlib.import_module(f"talkvid.cli.{verb}")
-        parser = Parser(
-            prog=prog or f"talkvid {verb}",
-            description=module.__doc__,
-            allow_abbrev=False,
-            conflict_handler="resolve",
-        )
+        parser = Parser(prog=prog or f"talkvid {verb}", description=module.__doc__, allow_abbrev=False)
         module.add_arguments(parser)
         parser.add_argument("--verbose", action="store_true", help="show debug messages and tracebacks")
         return int(module.run(parser.parse_args(arguments)))

@@ -84,7 +84,8 @@ def plot_losses(source: Path, target: Path) -> bool:
         points = [(row["step"], row[name]) for row in rows if name in row]
         if points:
             axes.plot(*zip(*points, strict=True), style, label=name.replace("_", " "), linewidth=1)
-    axes.legend()
+    if axes.has_data():
+        axes.legend()
     with atomic_path(target) as temporary:
         figure.savefig(temporary, dpi=120)
     return True

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from talkvid import config as settings
 from talkvid.dataset.batch import Batch, StepBatches, collate
+from talkvid.dataset.face_info import stored_metadata
 from talkvid.dataset.index import Clip, find_clips, least_frames
 from talkvid.dataset.talking_face import TalkingFaceDataset, WindowSettings, load_audio_features
 from talkvid.model.bundle import ModelBundle
@@ -39,8 +40,10 @@ def run_training(config: TrainConfig) -> list[float]:
     task = TalkingHeadTask(bundle, loss=config.loss)
     task.network.enter_stage(run.stage, recipe=run.recipe, zero=checkpoint is None)
     task.network.set_gradient_checkpointing(run.gradient_checkpointing)
+    encoder = stored_metadata(clips[0].audio_embeds).get("speech_encoder")
     task.describe(
         folder,
+        speech_encoder=encoder or bundle.config.speech_encoder,
         name=f"{run.train}-stage_{run.stage}",
         fps=clips[0].fps,
         width=config.data.width,

@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from talkvid.model.bundle import ModelBundle, build_bundle, load_bundle
 from talkvid.model.bundle_config import BundleConfig, ModuleSpec
@@ -28,12 +30,15 @@ def starting_model(
     FileNotFoundError or ValueError when its weights are not where the settings say.
     """
     if resuming:
-        return load_bundle(folder.path)
-    source = starting_folder(run, model)
-    if source is not None:
+        bundle = load_bundle(folder.path)
+    elif (source := starting_folder(run, model)) is not None:
         logger.info("starting from %s", source)
-        return load_bundle(source, parts=_parts(model))
-    return _from_parts(run, model, speech_dim=speech_dim)
+        bundle = load_bundle(source, parts=_parts(model))
+    else:
+        bundle = _from_parts(run, model, speech_dim=speech_dim)
+    for module in bundle.modules.values():
+        _align(module)
+    return bundle
 
 
 def starting_folder(run: RunConfig, model: ModelConfig) -> str | None:
@@ -51,6 +56,16 @@ def starting_folder(run: RunConfig, model: ModelConfig) -> str | None:
         f"{previous} holds no exported networks: train stage {run.stage - 1} of {run.train!r} first, or name "
         "other weights with model.start_from"
     )
+
+
+def _align(module: nn.Module) -> None:
+    """Move all weights to memory of torch's own.
+
+    Tensors of a file begin anywhere, and matrix products round differently where memory is not aligned: a
+    resumed run would leave the path of an uninterrupted one in the last digit.
+    """
+    for tensor in chain(module.parameters(), module.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def _parts(model: ModelConfig) -> PartPaths:

@@ -206,12 +206,11 @@ class Trainer:
     def _check_finite(self, loss: Tensor, ids: tuple[str, ...]) -> None:
         if bool(torch.isfinite(loss)):
             return
+        value = float(loss.detach())
         path = self.folder.path / f"bad_batch-{self.step + 1}.json"
-        path.write_text(
-            json.dumps({"step": self.step + 1, "loss": str(float(loss)), "ids": list(ids)}) + "\n"
-        )
+        path.write_text(json.dumps({"step": self.step + 1, "loss": str(value), "ids": list(ids)}) + "\n")
         raise ValueError(
-            f"the loss of step {self.step + 1} is {float(loss)} for {', '.join(ids)} (noted in {path}): "
+            f"the loss of step {self.step + 1} is {value} for {', '.join(ids)} (noted in {path}): "
             "look at these clips, lower optimizer.learning_rate or choose run.precision=bf16"
         )
 

@@ -24,7 +24,6 @@ class Level(nn.Module):
         self.config = config
         self.gradient_checkpointing = False
         self.skips_motion = False
-        self.skips_motion = False
         self.resnets = nn.ModuleList()
         self.attentions: nn.ModuleList | None = None
         self.motion_modules: nn.ModuleList | None = None

@@ -44,12 +44,6 @@ class UNetTrunk(nn.Module):
             if isinstance(module, Level):
                 module.gradient_checkpointing = enabled
 
-    def set_skips_motion(self, skips: bool) -> None:
-        """Leave the temporal layers out; exact while their output projections are zero."""
-        for module in self.modules():
-            if isinstance(module, Level):
-                module.skips_motion = skips
-
     def embed_time(self, timesteps: Tensor) -> Tensor:
         """Return the activated time embedding: (B,) -> (B E)."""
         features = timestep_features(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from talkvid.dataset.face_info import load_face_info
-from talkvid.records import Array
+from talkvid.dataset.face_info import collect, load_face_info
+from talkvid.records import Array, Face
 
 LIPS_OF_106 = slice(52, 72)
 
@@ -53,17 +53,28 @@ def _track(fields: Mapping[str, Array], path: Path) -> FaceTrack:
     return FaceTrack(points.astype(np.float32), mouth.astype(np.float32))
 
 
-def _read_pickled(path: Path) -> dict[str, Array]:
+def _read_pickled(path: Path) -> Mapping[str, Array]:
+    """Return the arrays of a list with, for each frame, the dictionaries of its faces (or just one)."""
     frames = load_numbers(path)
     if not isinstance(frames, list) or not frames:
         raise ValueError(f"{path}: expected a list with one entry per frame")
-    names = {"kps": "points", "landmark_2d_106": "lmk106"}
-    found: dict[str, Array] = {}
-    for source, target in names.items():
-        values = [frame.get(source) if isinstance(frame, Mapping) else None for frame in frames]
-        if all(value is not None for value in values):
-            found[target] = np.stack([np.asarray(value) for value in values])
-    return found
+    try:
+        return collect([_first_face(frame) for frame in frames]).values
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not the face information of a clip ({error})") from error
+
+
+def _first_face(frame: Any) -> Face | None:
+    found = frame[0] if isinstance(frame, list) and frame else frame
+    if not found:
+        return None
+    lmk106 = found.get("landmark_2d_106")
+    return Face(
+        box=np.asarray(found["bbox"], np.float32),
+        points=np.asarray(found["kps"], np.float32),
+        score=float(found["det_score"]),
+        lmk106=None if lmk106 is None else np.asarray(lmk106, np.float32),
+    )
 
 
 def load_numbers(path: Path) -> Any:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,16 @@ def test_an_impossible_setting_is_named(values: dict[str, Any], words: str) -> N
     with pytest.raises(ValueError, match=words) as error:
         resolve(GenerateSettings(**values), CONFIG)
     assert "\n" not in str(error.value)
+
+
+def test_a_one_step_model_says_which_settings_it_does_not_use(caplog: pytest.LogCaptureFixture) -> None:
+    config = replace(CONFIG, name="small", prediction_type="residual", num_inference_steps=1)
+    resolved = resolve(GenerateSettings(num_inference_steps=25, guidance_scale=3.5), config)
+    assert (resolved.num_inference_steps, resolved.guidance_scale) == (1, 1.0)
+    assert "num_inference_steps 25 and guidance_scale 3.5 not used" in caplog.text
+    caplog.clear()
+    resolve(GenerateSettings(), config)
+    assert not caplog.text
 
 
 def test_what_is_not_built_is_an_error_and_never_a_quiet_nothing() -> None:

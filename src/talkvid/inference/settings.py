@@ -4,14 +4,17 @@ None means: as the checkpoint's config says. Every value is checked here, before
 """
 
 import difflib
+import logging
 import os
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from talkvid.model.bundle_config import BundleConfig
+
+logger = logging.getLogger(__name__)
 
 RETARGET_STRATEGIES = ("fix_face", "no_retarget", "offset_retarget", "naive_retarget")
 FACE_BACKENDS = ("embedded", "insightface", "mediapipe")
@@ -182,14 +185,20 @@ def resolve(settings: GenerateSettings, config: "BundleConfig") -> VideoSettings
             f"num_pad_audio_frames: this checkpoint takes 0 to {config.num_pad_audio_frames}, "
             f"got {resolved.num_pad_audio_frames}"
         )
-    if config.prediction_type == "residual" and (resolved.num_inference_steps, resolved.guidance_scale) != (
-        1,
-        1,
-    ):
-        raise ValueError(
-            f"{config.name} works in one step, unguided: leave out num_inference_steps and guidance_scale"
-        )
-    return resolved
+    return _in_one_step(resolved, config.name) if config.prediction_type == "residual" else resolved
+
+
+def _in_one_step(settings: VideoSettings, model: str) -> VideoSettings:
+    """Return the settings with one unguided step, the only way such a model works; warn if they said else."""
+    only = {"num_inference_steps": 1, "guidance_scale": 1.0}
+    unused = [
+        f"{name} {getattr(settings, name):g}"
+        for name, value in only.items()
+        if getattr(settings, name) != value
+    ]
+    if unused:
+        logger.warning("%s works in one step without guidance: %s not used", model, " and ".join(unused))
+    return replace(settings, **only)
 
 
 FROM_CONFIG = frozenset(

@@ -14,7 +14,7 @@ from talkvid.records import Array, Face
 
 logger = logging.getLogger(__name__)
 
-LOOK_SIDES = (224, 640, 1280)
+LOOK_SIDES = (192, 640, 1280)
 """Longest side of the picture at each look; the next one is taken only when nothing was found."""
 STRIDE = 4
 INPUT_MULTIPLE = 32

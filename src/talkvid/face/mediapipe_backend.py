@@ -4,6 +4,7 @@ Needs the extra `mediapipe` and the model file `face_landmarker_v2_with_blendsha
 the environment variable TALKVID_FACE_LANDMARKER.
 """
 
+import contextlib
 import logging
 import os
 import weakref
@@ -57,9 +58,8 @@ class MediapipeDetector:
             )
         self._many = self._landmarker(path, NUM_FACES)
         self._one = self._landmarker(path, 1)
-        # MediaPipe's own clean-up fails when it comes as late as the end of the interpreter.
         for landmarker in (self._many, self._one):
-            weakref.finalize(self, landmarker.close)
+            weakref.finalize(self, _release, landmarker)
 
     def detect(self, image: Array) -> list[Face]:
         """Return all faces of an RGB (H W 3) uint8 image, largest first, each refined in its own window."""
@@ -132,6 +132,14 @@ class MediapipeDetector:
             contour=contour,
         )
         return MediapipeFace(face=face, jaw_open=float(found["jaw"]))
+
+
+def _release(landmarker: Any) -> None:
+    """Free a landmarker; at the end of the interpreter its worker thread is gone and the system frees it."""
+    with contextlib.suppress(RuntimeError):
+        landmarker.close()
+    # Without a handle MediaPipe's own __del__ does not try again, and fail aloud, during shutdown.
+    landmarker._handle = None
 
 
 def cut_window(image: Array, box: Array, margin: float) -> tuple[Array, Array]:

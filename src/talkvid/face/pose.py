@@ -16,7 +16,8 @@ def angles_from_matrix(rotation: Array) -> Array:
     pitch = np.arcsin(np.clip(forward[..., 1], -1.0, 1.0))
     yaw = np.arctan2(forward[..., 0], forward[..., 2])
     roll = np.arctan2(-rotation[..., 1, 0], rotation[..., 1, 1])
-    return np.degrees(np.stack([pitch, yaw, roll], axis=-1)).astype(np.float32)
+    angles: Array = np.degrees(np.stack([pitch, yaw, roll], axis=-1)).astype(np.float32)
+    return angles
 
 
 def matrix_from_angles(angles: Array) -> Array:

@@ -57,8 +57,10 @@ def retarget(
         return moving * _size_ratio(driving_size, output_size)
     scale = face_scale(reference, track[nearest_frame(reference, track)])
     if strategy == "offset_retarget":
-        return reference + scale * (moving[:, 2:3] - moving[:1, 2:3])
-    return reference[2] + scale * (moving - moving[:1, 2:3])
+        offset: Array = reference + scale * (moving[:, 2:3] - moving[:1, 2:3])
+        return offset
+    carried: Array = reference[2] + scale * (moving - moving[:1, 2:3])
+    return carried
 
 
 def resample(

@@ -61,8 +61,8 @@ def test_folding_the_norms_changes_no_number() -> None:
     net = LandmarkNet(LandmarkConfig())
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean = torch.randn_like(module.running_mean) * 0.2
-            module.running_var = torch.rand_like(module.running_var) + 0.5
+            module.running_mean = torch.randn(module.num_features) * 0.2
+            module.running_var = torch.rand(module.num_features) + 0.5
     net.eval()
     windows = torch.rand(2, 3, 112, 112)
     assert torch.allclose(fold_norms(net)(windows), net.trunk(windows), atol=1e-3, rtol=1e-3)

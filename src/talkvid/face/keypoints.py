@@ -169,7 +169,7 @@ def _draw_line(
         axes = (int(length / 2), HALF_WIDTH)
         centre = (int(middle[0]), int(middle[1]))
         outline = cv2.ellipse2Poly(centre, axes, int(math.degrees(angle)), 0, 360, 1)
-        cv2.fillConvexPoly(canvas, outline, colour)
+        cv2.fillConvexPoly(canvas, np.asarray(outline), colour)
         return
     turns = np.linspace(0.0, 2 * math.pi, 180, endpoint=False)
     along, across = length / 2 * np.cos(turns), HALF_WIDTH * np.sin(turns)

@@ -31,12 +31,14 @@ class FaceFrame:
         """Return `points` (… 2) of the picture in the face frame."""
         moved = (np.asarray(points, np.float64) - self.origin) / self.size
         x, y = self.axis
-        return moved @ np.array([[x, -y], [y, x]])
+        turned: Array = moved @ np.array([[x, -y], [y, x]])
+        return turned
 
     def to_picture(self, points: Array) -> Array:
         """Return `points` (… 2) of the face frame as pixels of the picture."""
         x, y = self.axis
-        return np.asarray(points, np.float64) @ np.array([[x, y], [-y, x]]) * self.size + self.origin
+        turned: Array = np.asarray(points, np.float64) @ np.array([[x, y], [-y, x]])
+        return turned * self.size + self.origin
 
 
 def face_frame(points: Array) -> FaceFrame:

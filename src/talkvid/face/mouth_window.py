@@ -81,7 +81,7 @@ def mouth_mask(source: FaceShape, target: FaceShape, size: int = WINDOW_SIZE) ->
     scale = size / SPAN
     both = np.concatenate([to_window(source.lips[:20], size), to_window(target.lips[:20], size)])
     hull = cv2.convexHull(both.astype(np.float32))[:, 0]
-    plane = np.zeros((size, size), np.uint8)
+    plane: Array = np.zeros((size, size), np.uint8)
     _fill(plane, hull)
     reach = 2 * round(MOUTH_MARGIN * scale) + 1
     plane = cv2.dilate(plane, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
@@ -101,7 +101,8 @@ def cut_mouth(plane: Array, corner: tuple[int, int]) -> Array:
     """Return the network's square of a `plane` of the window (S S …), its edge at `corner`."""
     side = plane.shape[0] * MOUTH_SIZE // WINDOW_SIZE
     left, top = corner
-    return plane[top : top + side, left : left + side]
+    square: Array = plane[top : top + side, left : left + side]
+    return square
 
 
 @lru_cache(maxsize=8)
@@ -125,14 +126,16 @@ def paste_window(image: Array, window: Array, frame: FaceFrame) -> Array:
         paste_mask(size), matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     )
     mixed = image + (colours.astype(np.float32) - image) * weight[..., None]
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    rounded: Array = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return rounded
 
 
 _SHIFT = 4
 
 
 def _fixed(points: Array) -> Array:
-    return np.rint(points * (1 << _SHIFT)).astype(np.int32)
+    fixed: Array = np.rint(points * (1 << _SHIFT)).astype(np.int32)
+    return fixed
 
 
 def _fill(plane: Array, polygon: Array) -> None:

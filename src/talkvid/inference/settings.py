@@ -190,7 +190,7 @@ def resolve(settings: GenerateSettings, config: "BundleConfig") -> VideoSettings
 
 def _in_one_step(settings: VideoSettings, model: str) -> VideoSettings:
     """Return the settings with one unguided step, the only way such a model works; warn if they said else."""
-    only = {"num_inference_steps": 1, "guidance_scale": 1.0}
+    only: dict[str, Any] = {"num_inference_steps": 1, "guidance_scale": 1.0}
     unused = [
         f"{name} {getattr(settings, name):g}"
         for name, value in only.items()

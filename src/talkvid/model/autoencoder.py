@@ -29,14 +29,12 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.SiLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1),
-        )
+        first, last = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
         # Starts as the identity: deep stacks then train without normalisation.
-        nn.init.zeros_(self.inner[2].weight)
-        nn.init.zeros_(self.inner[2].bias)
+        nn.init.zeros_(last.weight)
+        assert last.bias is not None
+        nn.init.zeros_(last.bias)
+        self.inner = nn.Sequential(first, nn.SiLU(inplace=True), last)
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.inner(nn.functional.silu(features))

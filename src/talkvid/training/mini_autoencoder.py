@@ -88,8 +88,10 @@ class AutoencoderTrainer:
         torch.manual_seed(config.loop.seed)
         torch.set_num_threads(config.loop.threads)
         self.device = torch.device(config.loop.device)
-        self.model = SmallAutoencoder(config.model).to(self.device, memory_format=torch.channels_last)
-        self.judge = PatchDiscriminator().to(self.device, memory_format=torch.channels_last)
+        self.model = SmallAutoencoder(config.model).to(self.device)
+        self.judge = PatchDiscriminator().to(self.device)
+        for network in (self.model, self.judge):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
         rate, decay = config.loop.learning_rate, config.loop.weight_decay
         self.optimizers = {
             "autoencoder": torch.optim.AdamW(self.model.parameters(), rate, (0.9, 0.99), weight_decay=decay),

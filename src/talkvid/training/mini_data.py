@@ -52,8 +52,7 @@ class PackedClip:
     def picture(self, index: int) -> Array:
         """Return picture `index` as RGB (size size 3) uint8."""
         start = int(self.ends[index - 1]) if index else 0
-        data = cv2.imdecode(self.jpeg[start : int(self.ends[index])], cv2.IMREAD_COLOR)
-        return cv2.cvtColor(data, cv2.COLOR_BGR2RGB)
+        return decode_jpeg(self.jpeg[start : int(self.ends[index])])
 
     @cached_property
     def frames(self) -> list[FaceFrame]:
@@ -108,7 +107,7 @@ def prepare(
                 else _moved_tracks(clip, tracks, box, size, len(ends))
             )
             with atomic_path(tracked) as temporary:
-                np.savez(temporary, **found)
+                np.savez(temporary, allow_pickle=False, **found)
         count += 1
     return count
 
@@ -138,6 +137,13 @@ def load_clips(media: Path, folder: Path, split: str, *, synced_only: bool = Fal
     return clips
 
 
+def decode_jpeg(data: Array) -> Array:
+    """Return the picture of JPEG bytes (N,) uint8 as RGB (H W 3) uint8."""
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert picture is not None, "the cache holds bytes that are no JPEG"
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
 def _face_boxes(clip: ClipSource, finder: object) -> Iterator[Array]:
     """Yield the box (4,) of the largest face in a few pictures of the clip."""
     for count, frame in enumerate(read_frames(clip.path, end_s=clip.end_s, fps=LOOKS_PER_S)):
@@ -162,7 +168,7 @@ def _tracks_of_crops(jpeg: Array, ends: Array, teacher: MediapipeDetector) -> di
     starts = [0, *ends[:-1]]
     box: Array | None = None
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        picture = cv2.cvtColor(cv2.imdecode(jpeg[start:end], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        picture = decode_jpeg(jpeg[start:end])
         if box is None:
             faces = teacher.detect(picture)
             box = faces[0].box if faces else None

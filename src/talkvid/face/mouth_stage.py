@@ -1,5 +1,6 @@
 """One portrait on the embedded model's stage: what its network sees of a frame, and the finished frame."""
 
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +24,8 @@ from talkvid.records import Array, Face
 
 # Sides the window is warped at; the smallest that does not lose the portrait's detail is taken.
 FINE_SIZES = (160, 240, 320, 480, 640)
+# `view` and `finish` of a batch of frames need the same warps.
+REMEMBERED_WARPS = 16
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class MouthStage:
         self.shape = face_shape(face)
         """Landmarks of the portrait; `shape.moving` is what the lip predictor wants to know."""
         self.corner = mouth_corner(self.shape)
-        self._last: tuple[FaceShape, Array] | None = None
+        self._recent: deque[tuple[FaceShape, Array]] = deque(maxlen=REMEMBERED_WARPS)
 
     @cached_property
     def fine_size(self) -> int:
@@ -95,6 +98,9 @@ class MouthStage:
         return paste_window(whole, window.clip(0, 255), frame or self.shape.frame)
 
     def _warped(self, target: FaceShape) -> Array:
-        if self._last is None or self._last[0] is not target:
-            self._last = target, warp_window(self._window, self.shape, target)
-        return self._last[1]
+        for known, window in self._recent:
+            if known is target:
+                return window
+        window = warp_window(self._window, self.shape, target)
+        self._recent.append((target, window))
+        return window

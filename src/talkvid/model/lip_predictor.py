@@ -24,8 +24,8 @@ class LipPredictorConfig:
     rows_after: int = 26
     channels: int = 64
     dropout: float = 0.3
-    gain: float = 1.1
-    """Factor on the predicted motion: a regression towards the mean moves too little."""
+    gain: float = 1.4
+    """Factor on the motion around its mean in speech: a regression towards the mean moves too little."""
     smooth_frames: float = 0.6
     """Deviation of the Gaussian that smooths the motion over time, in frames at 25 per second."""
 
@@ -119,11 +119,13 @@ class LipPredictor(nn.Module):
             windows = cut_windows(features, part, size.rows_before, size.rows_after, fill=self.silent_row)
             parts.append(self(windows, own.expand(len(part), -1, -1)))
         motion = smooth_over_time(torch.cat(parts) - rest, size.smooth_frames * fps / 25.0)
-        if spoken is not None:
-            motion = motion * speech_gate(torch.as_tensor(spoken), fps)[:, None, None]
+        gate = torch.ones(num_frames) if spoken is None else speech_gate(torch.as_tensor(spoken), fps)
+        weight = gate[:, None, None]
+        usual = (motion * weight).sum(dim=0) / weight.sum().clamp(min=1)
+        motion = (usual + size.gain * (motion - usual)) * weight
         # Closed lips are at rest as they are: the portrait keeps its own expression.
         parted = ((inner_gap(own)[0] - CLOSED_GAP) / CLOSED_GAP).clamp(0, 1)
-        displacement: np.ndarray = (parted * rest + size.gain * motion).numpy()
+        displacement: np.ndarray = (parted * rest + motion).numpy()
         return displacement
 
     def to_config(self) -> dict[str, Any]:
@@ -135,9 +137,8 @@ ROWS_PER_S = 100.0
 # Gap between the inner lips, in face sizes, up to which a portrait's mouth counts as closed.
 CLOSED_GAP = 0.03
 FRAMES_AT_ONCE = 512
-# Lips move before they are heard and settle after it.
-GATE_REACH_S = 0.12
-GATE_SOFT_S = 0.06
+# How softly the lips come to rest where speech ends; `spoken` itself reaches a little around the sound.
+GATE_SOFT_S = 0.04
 
 
 def inner_gap(shapes: Tensor) -> Tensor:
@@ -155,10 +156,8 @@ def cut_windows(rows: Tensor, centres: Tensor, before: int, after: int, *, fill:
 
 
 def speech_gate(spoken: Tensor, fps: float) -> Tensor:
-    """Return (F,) from 0 in silence to 1 in speech, a little wider and softer than `spoken` (F,) bool."""
-    reach = round(GATE_REACH_S * fps)
-    near = F.max_pool1d(spoken.float()[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0]
-    return smooth_over_time(near, GATE_SOFT_S * fps)
+    """Return (F,) from 0 in silence to 1 in speech, softer than `spoken` (F,) bool: half open at its ends."""
+    return smooth_over_time(spoken.float(), GATE_SOFT_S * fps)
 
 
 def smooth_over_time(values: Tensor, deviation: float) -> Tensor:

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,17 @@ def test_other_frame_rates_are_resampled_in_time(
     assert abs(int(np.argmax(white)) / 25 - flash_s) <= 1 / 25
 
 
+def staying(at: tuple[int, int]) -> Callable[[int], tuple[int, int]]:
+    return lambda _: at
+
+
 def test_a_face_at_the_border_is_padded_not_stretched_and_stays_in_the_middle(
     tmp_path: Path, settings: PrepareSettings
 ) -> None:
     """Parity item 14: at the right border 500x320 pixels were stretched to a square."""
     sound = write_sound(tmp_path / "s.wav", 2.0)
     for name, centre in {"right": (170, 64), "corner": (22, 22)}.items():
-        video = write_clip(tmp_path / f"{name}.mp4", face_at=lambda _, at=centre: at, sound=sound)
+        video = write_clip(tmp_path / f"{name}.mp4", face_at=staying(centre), sound=sound)
         entry = prepare_one(Source(name, video), replace(settings, output_dir=tmp_path / name))
         picture = next(iter(read_frames(tmp_path / name / entry["video"])))
         box = red_box(picture)

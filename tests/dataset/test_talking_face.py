@@ -79,7 +79,7 @@ def test_a_mirrored_sample_is_mirrored_in_all_its_parts(listed: Path) -> None:
 
 
 def test_the_reference_lies_beyond_the_margin_on_either_side_alike() -> None:
-    distances = {"before": set(), "after": set()}
+    distances: dict[str, set[int]] = {"before": set(), "after": set()}
     for seed in range(2000):
         window = choose_window(100, 8, margin=30, rng=np.random.default_rng(seed))
         assert 0 <= window.first <= 92 and 0 <= window.reference < 100

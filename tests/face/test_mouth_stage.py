@@ -17,16 +17,16 @@ def drawn_face(*, turn_deg: float = 0.0, scale: float = 1.0) -> tuple[Array, Fac
     """Return a picture of a simple face and its landmarks, turned and scaled about the middle."""
     ring = np.pi - np.arange(20) / 20 * 2 * np.pi
     circle = np.stack([np.cos(ring), -np.sin(ring)], axis=1)
-    lips = np.concatenate([circle * [20, 8], circle * [14, 1.5]]) + np.array([100, 130])
+    lips: Array = np.concatenate([circle * [20, 8], circle * [14, 1.5]]) + np.array([100, 130])
     outline = np.arange(36) / 36 * 2 * np.pi
-    contour = np.full((NUM_CONTOUR, 2), 100.0)
+    contour: Array = np.full((NUM_CONTOUR, 2), 100.0)
     contour[:36] = np.stack([100 + 45 * np.sin(outline), 105 - 65 * np.cos(outline)], axis=1)
     for eye, x in (("image_left_eye", 75), ("image_right_eye", 125)):
         contour[CONTOUR_PARTS[eye]] = np.array([x, 82]) + np.random.default_rng(x).normal(0, 3, (16, 2))
     contour[CONTOUR_PARTS["nose_ridge"]] = np.stack([np.full(6, 100), np.linspace(85, 105, 6)], axis=1)
     contour[CONTOUR_PARTS["nose_base"]] = np.stack([np.linspace(90, 110, 9), np.full(9, 110)], axis=1)
-    five = np.array([[75, 80], [125, 80], [100, 105], [80, 130], [120, 130]], np.float64)
-    picture = np.full((SIZE, SIZE, 3), (120, 140, 160), np.uint8)
+    five: Array = np.array([[75, 80], [125, 80], [100, 105], [80, 130], [120, 130]], np.float64)
+    picture: Array = np.full((SIZE, SIZE, 3), (120, 140, 160), np.uint8)
     cv2.ellipse(picture, (100, 105), (45, 65), 0, 0, 360, (220, 180, 150), -1, cv2.LINE_AA)
     cv2.fillPoly(picture, [lips[:20].round().astype(np.int32)], (180, 60, 60), cv2.LINE_AA)
     matrix = cv2.getRotationMatrix2D((100, 100), turn_deg, scale)

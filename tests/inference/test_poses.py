@@ -96,8 +96,7 @@ class WanderingDetector:
 
 def test_one_face_of_a_driving_video_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     def frames(*_: object, **__: object) -> Iterator[Array]:
-        for _ in range(6):
-            yield np.zeros((100, 200, 3), np.uint8)
+        yield from np.zeros((6, 100, 200, 3), np.uint8)
 
     info = VideoInfo(200, 100, 12.5, 6, 0.48, False, 0)
     monkeypatch.setattr("talkvid.inference.poses.probe", lambda path: info)

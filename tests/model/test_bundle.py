@@ -156,6 +156,7 @@ def test_a_training_run_loads_at_its_last_complete_step(
             path = run / module_file_name(name, step, suffix=suffix)
             state = model.modules[name].state_dict()
             save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    assert model.reference_net is not None
     save_weights(model.reference_net, run / module_file_name("reference_net", 30))
     assert list(exported_modules(run)) == [1, 20, 30]
     loaded = load_bundle(run, model_folder=release)

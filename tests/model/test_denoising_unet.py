@@ -12,6 +12,7 @@ from talkvid.model.conditions import ReferenceCache
 from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.guidance import guided_prediction
 from talkvid.model.reference_net import ReferenceNet
+from talkvid.model.transformer import TransformerBlock
 from talkvid.model.unet_config import MotionConfig, UNetConfig
 
 TINY = UNetConfig(
@@ -33,6 +34,12 @@ def randomised(module: Any) -> Any:
         for parameter in module.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
     return module
+
+
+def block_named(net: DenoisingUNet | ReferenceNet, name: str) -> TransformerBlock:
+    block = net.get_submodule(name)
+    assert isinstance(block, TransformerBlock)
+    return block
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +132,8 @@ def test_one_portrait_serves_several_windows(denoiser: DenoisingUNet, reference_
 @torch.no_grad()
 def test_features_need_no_layer_behind_the_last_of_them(reference_net: ReferenceNet) -> None:
     net = copy.deepcopy(reference_net)
-    last = net.get_submodule(net.block_names[-1])
+    last = block_named(net, net.block_names[-1])
+    assert last.attn2 is not None
     for unused in (net.conv_out, last.ff, last.norm3, last.attn2.to_q):
         for parameter in unused.parameters():
             parameter.fill_(float("nan"))
@@ -226,7 +234,7 @@ def test_a_guidance_scale_of_one_runs_the_conditional_half_alone(denoiser: Denoi
 
 
 def width(denoiser: DenoisingUNet, name: str) -> int:
-    return int(denoiser.get_submodule(name).norm2.weight.shape[0])
+    return int(block_named(denoiser, name).norm2.weight.shape[0])
 
 
 def guided(

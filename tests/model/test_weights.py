@@ -96,7 +96,7 @@ def test_a_wrong_checkpoint_does_not_load_silently(tmp_path: Path) -> None:
     save_file(state, tmp_path / "short.safetensors")
     save_file({**small().state_dict(), "0.bias": torch.zeros(4)}, tmp_path / "shape.safetensors")
     net = small()
-    before = net[0].weight.clone()
+    before = net.get_parameter("0.weight").clone()
     for name, message in (
         ("extra", r"1 unexpected key \(first: mid_block.attn9.to_q.weight\) and 0 missing keys"),
         ("short", r"0 unexpected keys and 1 missing key \(first: 1.bias\)"),
@@ -105,7 +105,7 @@ def test_a_wrong_checkpoint_does_not_load_silently(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=message) as caught:
             load_weights(net, tmp_path / f"{name}.safetensors")
         assert "\n" not in str(caught.value)
-    assert torch.equal(before, net[0].weight)
+    assert torch.equal(before, net.get_parameter("0.weight"))
     assert load_weights(net, tmp_path / "short.safetensors", may_miss=("1.*",)) == ["1.bias"]
 
 

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -78,9 +79,15 @@ def write_clip(folder: Path, name: str) -> None:
         box=np.array([0, 0, 160, 160], np.float32),
         size=np.int64(160),
     )
+
+    def stacked(key: str) -> np.ndarray:
+        return np.stack([one[key] for one in tracks]).astype(np.float32)
+
     np.savez(
         folder / f"{name}.tracks.npz",
-        **{key: np.stack([one[key] for one in tracks]).astype(np.float32) for key in tracks[0]},
+        points=stacked("points"),
+        lips=stacked("lips"),
+        contour=stacked("contour"),
         pose=np.random.default_rng(1).normal(0, 2, (NUM_FRAMES, 3)).astype(np.float32),
         jaw_open=(openings / 6).astype(np.float32),
         found=np.ones(NUM_FRAMES, bool),
@@ -126,7 +133,12 @@ def loop(tmp_path: Path) -> Callable[..., LoopConfig]:
     return make
 
 
-def folders(media: Path) -> dict[str, str]:
+class Folders(TypedDict):
+    media: str
+    data: str
+
+
+def folders(media: Path) -> Folders:
     return {"media": str(media), "data": str(media.parent / "data")}
 
 

@@ -91,8 +91,8 @@ def test_recomputing_acts_on_the_reference_net_in_every_mode(training: bool) -> 
     # 5.8: the reference net was in evaluation mode, where its switch did nothing.
     case = Case.load("stage_3", gradient_checkpointing=True)
     reference_net = case.networks.reference_net.train(training)
-    calls = []
-    reference_net.down_blocks[0].resnets[0].register_forward_hook(lambda *_: calls.append(1))
+    calls: list[int] = []
+    reference_net.get_submodule("down_blocks.0.resnets.0").register_forward_hook(lambda *_: calls.append(1))
     case.step().loss.backward()
     assert len(calls) == 2
 

@@ -22,7 +22,8 @@ from talkvid.training.mini_data import load_clips
 from talkvid.training.mini_generator import GeneratorModel, GeneratorTrainer, GeneratorTraining
 from talkvid.training.mini_lip_clips import mirror_moving
 from talkvid.training.mini_lips import LipTrainer, LipTraining
-from talkvid.training.mini_loop import LoopConfig
+from talkvid.training.mini_loop import LoopConfig, prefetched
+from talkvid.training.mini_travel import pack_folder, unpack_folder
 
 NUM_FRAMES = 16
 TINY_VAE = AutoencoderConfig(
@@ -161,6 +162,29 @@ def test_the_crop_holds_a_moving_head() -> None:
     moving = choose_box([np.array([40 + k, 40, 60 + k, 70]) for k in (0, 15, 30)], 200, 200)
     assert still[2] - still[0] == pytest.approx(30 * 1.75)
     assert moving[2] - moving[0] > still[2] - still[0]
+
+
+def test_batches_made_ahead_are_the_same() -> None:
+    alone = list(prefetched(_numbers, 3, 7, workers=0))
+    ahead = list(prefetched(_numbers, 3, 7, workers=2))
+    for one, other in zip(alone, ahead, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def _numbers(step: int) -> np.ndarray:
+    return np.random.default_rng(step).normal(size=3)
+
+
+def test_carried_clips_come_back(media: Path, tmp_path: Path) -> None:
+    pack_folder(media, tmp_path / "data", tmp_path / "packed", size=160)
+    assert unpack_folder(tmp_path / "packed", tmp_path / "again") == 2
+    (before,) = load_clips(media, tmp_path / "data", "train")
+    (after,) = load_clips(tmp_path / "packed" / "media", tmp_path / "again", "train")
+    np.testing.assert_allclose(after.lips, before.lips, atol=1 / 64)
+    np.testing.assert_allclose(after.pose, before.pose, atol=0.02)
+    assert len(after) == len(before)
+    assert len(after.audio) == len(before.audio)
+    assert np.abs(after.picture(3).astype(int) - before.picture(3)).mean() < 6
 
 
 def test_mirrored_lips_swap_corners() -> None:

@@ -1,7 +1,7 @@
 """Trains the embedded model's image autoencoder on mouth windows of the packed clips."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from talkvid.face.mouth_window import cut_mouth, mouth_corner, mouth_mask
 from talkvid.media.image import save_image
 from talkvid.model.autoencoder import AutoencoderConfig, SmallAutoencoder
 from talkvid.training.mini_data import PackedClip, load_clips
-from talkvid.training.mini_loop import Loop, LoopConfig, apply_step
+from talkvid.training.mini_loop import Loop, LoopConfig, apply_step, prefetched
 from talkvid.training.mini_samples import as_signed, window_batch
 
 logger = logging.getLogger("talkvid.training.mini_autoencoder")
@@ -101,6 +101,7 @@ class AutoencoderTrainer:
         held_out = load_clips(Path(config.media), Path(config.data), "val")
         logger.info("%d training clips, %d held-out clips", len(self.clips), len(held_out))
         self.validation = self._batch(held_out, config.num_validation, np.random.default_rng(1), strength=0.0)
+        self.batches: Iterator[tuple[Tensor, Tensor]] | None = None
         self.loop = Loop(
             config.loop,
             "autoencoder",
@@ -120,13 +121,20 @@ class AutoencoderTrainer:
         )[:, None]
         mouths = np.stack([cut_mouth(*pair) for pair in zip(windows, corners, strict=True)])
         pictures = torch.from_numpy(as_signed(mouths)).contiguous(memory_format=torch.channels_last)
-        return pictures.to(self.device), torch.from_numpy(masks).to(self.device)
+        return pictures, torch.from_numpy(masks)
+
+    def make_batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return the training batch of a step, a function of the seed and the step alone."""
+        random = np.random.default_rng([self.config.loop.seed, step])
+        return self._batch(self.clips, self.config.loop.batch_size, random)
 
     def step(self, step: int, generator: torch.Generator) -> dict[str, float]:
         """Train one batch and return its losses."""
         config = self.config
-        random = np.random.default_rng([config.loop.seed, step])
-        real, mask = self._batch(self.clips, config.loop.batch_size, random)
+        if self.batches is None:
+            last = config.loop.max_steps
+            self.batches = prefetched(self.make_batch, step, last, workers=config.loop.workers)
+        real, mask = (plane.to(self.device) for plane in next(self.batches))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.loop.autocast):
             latents = self.model.encode(real)
             noise = torch.randn(latents.shape, generator=generator).to(self.device)
@@ -154,7 +162,7 @@ class AutoencoderTrainer:
     def validate(self, step: int) -> dict[str, float]:
         """Return PSNR, mouth PSNR and sharpness on held-out windows; leave a sheet of them."""
         model: SmallAutoencoder = self.loop.average("autoencoder")
-        real, mask = self.validation
+        real, mask = (plane.to(self.device) for plane in self.validation)
         made = torch.cat([model.decode(model.encode(part)) for part in real.split(16)])
         target = real * 0.5 + 0.5
         save_sheet(self.loop.folder / "held_out.png", [target[:12], made[:12]])
@@ -174,7 +182,7 @@ class AutoencoderTrainer:
         pictures, _ = self._batch(
             self.clips, self.config.num_measured, np.random.default_rng(7), strength=1.0
         )
-        measure_latents(model, list(pictures.split(32)))
+        measure_latents(model, list(pictures.to(self.device).split(32)))
         path = self.loop.folder / "autoencoder.safetensors"
         with atomic_path(path) as temporary:
             save_file({key: value.contiguous() for key, value in model.state_dict().items()}, temporary)

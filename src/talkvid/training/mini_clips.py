@@ -91,18 +91,7 @@ def pack_clip(clip: ClipSource, box: Array, target: Path, *, size: int = 320, qu
     pieces: list[bytes] = []
     for frame in read_frames(clip.path, end_s=clip.end_s, fps=FPS):
         crop = warp_frame(frame, matrix, size)
-        done, data = cv2.imencode(
-            ".jpg",
-            cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),
-            [
-                cv2.IMWRITE_JPEG_QUALITY,
-                quality,
-                cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-                cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-            ],
-        )
-        assert done
-        pieces.append(data.tobytes())
+        pieces.append(encode_picture(crop, quality=quality))
     audio = fit_sound(load_audio(clip.path, rate=AUDIO_RATE_HZ), clip.mouth_late_s, len(pieces))
     with atomic_path(target) as temporary:
         np.savez(
@@ -114,6 +103,15 @@ def pack_clip(clip: ClipSource, box: Array, target: Path, *, size: int = 320, qu
             size=np.int64(size),
         )
     return len(pieces)
+
+
+def encode_picture(picture: Array, *, quality: int = 95) -> bytes:
+    """Return a picture (H W 3) uint8 as JPEG with full colour resolution."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), settings)
+    assert done
+    return data.tobytes()
 
 
 def warp_frame(frame: Array, matrix: Array, size: int) -> Array:

@@ -1,7 +1,7 @@
 """Trains the embedded model's generator: the warped portrait's mouth becomes the real one, in one step."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.kps_guider import VKpsGuider
 from talkvid.model.reference_net import ReferenceNet
 from talkvid.model.unet_config import UNetConfig
-from talkvid.training.mini_autoencoder import picture_error, psnr, save_sheet
+from talkvid.training.mini_autoencoder import PatchDiscriminator, picture_error, psnr, save_sheet
 from talkvid.training.mini_data import load_clips
-from talkvid.training.mini_loop import Loop, LoopConfig, apply_step
+from talkvid.training.mini_loop import Loop, LoopConfig, apply_step, prefetched
 from talkvid.training.mini_pairs import PairBatch, PairSampler
 
 logger = logging.getLogger("talkvid.training.mini_generator")
@@ -89,6 +89,11 @@ class GeneratorTraining:
     """Factor on the error of the latents beside that of the pictures."""
     mouth_weight: float = 6.0
     edge_weight: float = 1.0
+    opening_weight: float = 6.0
+    """Further weight between the inner lips, where teeth and tongue are."""
+    adversarial_from: int = 1500
+    """Step from which a patch discriminator looks at the mouth."""
+    adversarial_weight: float = 0.05
     audio_drop: float = 0.1
     num_validation_frames: int = 8
 
@@ -102,8 +107,8 @@ class Generator(nn.Module):
         self.denoising_unet = DenoisingUNet(model.unet())
         self.v_kps_guider = VKpsGuider(model.channels[0], block_channels=model.guider_channels)
         self.audio_projection = AudioProjection(**model.audio())
-        nn.init.zeros_(self.denoising_unet.conv_out.weight)
-        nn.init.zeros_(self.denoising_unet.conv_out.bias)
+        for parameter in self.denoising_unet.conv_out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, base: Tensor, reference: Tensor, drawing: Tensor, audio: Tensor | None) -> Tensor:
         """Return the residual (B C F h w) for base latents (B C F h w) and reference latents (B C h w).
@@ -140,13 +145,19 @@ class GeneratorTrainer:
         self.device = torch.device(config.loop.device)
         self.vae = SmallAutoencoder(config.autoencoder_model)
         self.vae.load_state_dict(load_file(config.autoencoder))
-        self.vae.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.vae.to(self.device).eval().requires_grad_(False)
         self.generator = Generator(config.model).to(self.device)
         self.optimizer = torch.optim.AdamW(
             self.generator.parameters(),
             config.loop.learning_rate,
             (0.9, 0.99),
             weight_decay=config.loop.weight_decay,
+        )
+        self.judge = PatchDiscriminator().to(self.device)
+        for network in (self.vae, self.judge):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+        self.judge_optimizer = torch.optim.AdamW(
+            self.judge.parameters(), config.loop.learning_rate, (0.5, 0.99)
         )
         media, data = Path(config.media), Path(config.data)
         self.train = PairSampler(load_clips(media, data, "train"), num_pad=config.model.num_pad_audio_frames)
@@ -157,12 +168,13 @@ class GeneratorTrainer:
             )
             for clip in self.held_out.clips
         ]
+        self.batches: Iterator[PairBatch] | None = None
         self.loop = Loop(
             config.loop,
             "generator",
-            modules={"generator": self.generator},
-            optimizers={"generator": self.optimizer},
-            columns=("loss", "mouth_psnr", "warp_psnr", "first_frame_psnr"),
+            modules={"generator": self.generator, "judge": self.judge},
+            optimizers={"generator": self.optimizer, "judge": self.judge_optimizer},
+            columns=("loss", "judge", "fooled", "mouth_psnr", "warp_psnr", "first_frame_psnr"),
         )
 
     def render(self, generator: nn.Module, batch: PairBatch, *, audio: bool = True) -> Rendered:
@@ -190,23 +202,43 @@ class GeneratorTrainer:
         mask = batch.mask.flatten(0, 1)
         return Rendered(final=warped + mask * (after - before), latents=made)
 
+    def make_batch(self, step: int) -> PairBatch:
+        """Return the training batch of a step, a function of the seed and the step alone."""
+        random = np.random.default_rng([self.config.loop.seed, step])
+        return self.train.batch(self.config.loop.batch_size, self.config.frames_per_portrait, random)
+
     def step(self, step: int, generator: torch.Generator) -> dict[str, float]:
         """Train one batch and return its loss."""
         config = self.config
-        random = np.random.default_rng([config.loop.seed, step])
-        batch = self.train.batch(config.loop.batch_size, config.frames_per_portrait, random).to(self.device)
-        made = self.render(self.generator, batch, audio=bool(random.random() >= config.audio_drop))
+        if self.batches is None:
+            last = config.loop.max_steps
+            self.batches = prefetched(self.make_batch, step, last, workers=config.loop.workers)
+        batch: PairBatch = next(self.batches).to(self.device)
+        hears = bool(torch.rand((), generator=generator) >= config.audio_drop)
+        made = self.render(self.generator, batch, audio=hears)
         real = batch.target.flatten(0, 1)
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=config.loop.autocast):
             real_latents = self.vae.encode(real).float()
         mask = batch.mask.flatten(0, 1)
         small = F.avg_pool2d(mask, self.vae.factor)
-        weight = 0.1 + (config.mouth_weight - 1) * mask
+        opening = rearrange(batch.drawing[:, 1], "b f h w -> (b f) 1 h w")
+        weight = 0.1 + (config.mouth_weight - 1) * mask + config.opening_weight * opening
         loss = picture_error(made.final, real, weight, edge_weight=config.edge_weight)
         latent_error = ((made.latents - real_latents).abs() * small).mean() / small.mean()
         loss = loss + config.latent_weight * latent_error
+        values = {"loss": float(loss.detach())}
+        if step >= config.adversarial_from:
+            seen = made.final * mask
+            values |= self._train_judge(real * mask, seen.detach())
+            loss = loss - config.adversarial_weight * self.judge(seen).mean()
         apply_step(loss, self.optimizer, list(self.generator.parameters()))
-        return {"loss": float(loss.detach())}
+        return values
+
+    def _train_judge(self, real: Tensor, made: Tensor) -> dict[str, float]:
+        on_real, on_made = self.judge(torch.cat([real, made])).chunk(2)
+        loss = F.relu(1 - on_real).mean() + F.relu(1 + on_made).mean()
+        apply_step(loss, self.judge_optimizer, list(self.judge.parameters()))
+        return {"judge": float(loss.detach()), "fooled": float((on_made > 0).float().mean())}
 
     @torch.no_grad()
     def validate(self, step: int) -> dict[str, float]:

@@ -3,13 +3,15 @@
 import copy
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from talkvid.media.files import atomic_path
 from talkvid.training.logbook import Logbook, Progress
@@ -38,6 +40,8 @@ class LoopConfig:
     autocast: bool = True
     """Compute in bfloat16 where it is safe."""
     threads: int = 1
+    workers: int = 0
+    """Processes that make batches ahead; 0 makes them in the training process. The numbers stay the same."""
 
     def __post_init__(self) -> None:
         if self.max_steps < 1 or self.batch_size < 1:
@@ -164,6 +168,32 @@ class Loop:
             optimizer.load_state_dict(state["optimizers"][key])
         self.step = int(state["step"])
         logger.info("%s goes on from step %d", self.folder, self.step)
+
+
+class _Batches(Dataset[Any]):
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self.make = make
+
+    def __getitem__(self, step: int) -> Any:
+        return self.make(step)
+
+
+def prefetched(make: Callable[[int], Any], first: int, last: int, *, workers: int) -> Iterator[Any]:
+    """Yield make(first) … make(last - 1) in order, made ahead by `workers` processes (0: in this one)."""
+    loader = DataLoader(
+        _Batches(make),
+        batch_size=None,
+        sampler=range(first, last),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_one_thread,
+    )
+    yield from loader
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 def apply_step(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkvid.face.lip_motion import FaceShape
+from talkvid.face.lip_motion import FaceShape, mouth_opening
 from talkvid.face.mouth_window import (
     MOUTH_SIZE,
     cut_mouth,
@@ -25,6 +25,7 @@ from talkvid.training.mini_samples import as_signed, choose_clip, draw_jitter
 # Deviation of the error put on the landmarks, in face sizes: those of a real run are not exact.
 LANDMARK_ERROR = 0.005
 CORNER_ERROR_PX = 3.0
+CLOSED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,20 @@ class PairBatch:
         return PairBatch(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
 
+def closed_frames(clip: PackedClip) -> Array:
+    """Return the usable frames (K,) of the clip whose mouth is among the least open third."""
+    opening = np.array([mouth_opening(clip.shape(int(index)).lips) for index in clip.usable])
+    closed: Array = clip.usable[opening <= np.percentile(opening, 33)]
+    return closed
+
+
 class PairSampler:
     """Draws batches from packed clips."""
 
     def __init__(self, clips: list[PackedClip], *, num_pad: int = 2) -> None:
         self.clips = clips
         encoder = LogMelEncoder()
+        self._closed = {clip.source.id: closed_frames(clip) for clip in clips}
         self.aligners = {
             clip.source.id: FrameAligner(encoder.encode(clip.audio), len(clip), num_pad=num_pad)
             for clip in clips
@@ -78,8 +87,10 @@ class PairSampler:
     def _row(
         self, clip: PackedClip, num_frames: int, random: np.random.Generator, strength: float
     ) -> dict[str, Array]:
-        chosen = random.choice(clip.usable, num_frames + 1, replace=len(clip.usable) <= num_frames)
-        return self._make(clip, int(chosen[0]), chosen[1:], random, strength=strength)
+        frames = random.choice(clip.usable, num_frames, replace=len(clip.usable) < num_frames)
+        # A portrait's lips are mostly closed, so half of the time it comes from the more closed frames.
+        sources = self._closed[clip.source.id] if random.random() < CLOSED_SHARE else clip.usable
+        return self._make(clip, int(random.choice(sources)), frames, random, strength=strength)
 
     def _make(
         self, clip: PackedClip, portrait: int, frames: Array, random: np.random.Generator, *, strength: float

@@ -111,7 +111,7 @@ def measure(
 def report(
     bundle: ModelBundle, clips: list[PackedClip], teacher: MediapipeDetector
 ) -> dict[str, dict[str, float]]:
-    """Return mean measures over `clips` of the model, of the model with another sound, of a still portrait."""
+    """Return mean measures over `clips` of the model, the model with another sound, a still portrait."""
     renderer = Renderer(bundle)
     rows: dict[str, list[dict[str, float]]] = {"model": [], "wrong sound": [], "still": []}
     for number, clip in enumerate(log.progress(clips, total=len(clips), description="held-out clips")):

@@ -21,6 +21,7 @@ from talkvid.media.video import read_frames
 from talkvid.media.writer import VideoWriter
 from talkvid.records import Array
 from talkvid.training.mini_clips import AUDIO_RATE_HZ, FPS, encode_picture, find_clips
+from talkvid.training.mini_data import decode_jpeg
 
 logger = logging.getLogger("talkvid.training.mini_travel")
 
@@ -72,7 +73,7 @@ def unpack_folder(packed: Path, data: Path) -> int:
                 size=np.int64(size),
             )
         with atomic_path(tracked) as temporary:
-            np.savez(temporary, **_read_tracks(source))
+            np.savez(temporary, allow_pickle=False, **_read_tracks(source))
     return len(sources)
 
 
@@ -86,7 +87,7 @@ def _write_video(jpeg: Array, ends: Array, audio: Array, target: Path, size: int
             file.writeframes(audio.astype("<i2").tobytes())
         with VideoWriter(target, size, size, FPS, audio=AudioSource(sound), crf=crf) as writer:
             for start, end in zip([0, *ends[:-1]], ends, strict=True):
-                picture = cv2.cvtColor(cv2.imdecode(jpeg[start:end], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+                picture = decode_jpeg(jpeg[start:end])
                 writer.write(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
 
 
@@ -100,7 +101,7 @@ def _write_tracks(tracks: dict[str, Array], ratio: float, target: Path) -> None:
         else:
             small[name] = values.astype(np.float16) if values.dtype.kind == "f" else values
     with atomic_path(target) as temporary:
-        np.savez_compressed(temporary, **small)
+        np.savez_compressed(temporary, allow_pickle=False, **small)
 
 
 def _read_tracks(source: Path) -> dict[str, Array]:

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,3 +104,29 @@ def test_help_lists_every_verb_and_imports_none(capsys: pytest.CaptureFixture[st
     program = "import sys; from talkvid.cli.main import main; main([]); print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("False\n")
+
+
+def test_a_command_that_is_told_to_stop_leaves_no_half_written_file(tmp_path: Path) -> None:
+    program = """
+import sys, time, types
+from pathlib import Path
+from talkvid.cli import main
+from talkvid.media.files import atomic_path
+
+def run(args):
+    with atomic_path(Path(sys.argv[1]) / "video.mp4") as temporary:
+        temporary.write_bytes(b"half")
+        print("writing", flush=True)
+        time.sleep(60)
+
+sys.modules["talkvid.cli.generate"] = types.SimpleNamespace(
+    __doc__="", add_arguments=lambda parser: None, run=run
+)
+sys.exit(main.main(["generate"]))
+"""
+    command_line = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "writing\n"
+        process.terminate()
+        assert process.wait(30) == 143
+    assert not list(tmp_path.iterdir())

@@ -3,9 +3,12 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 from talkvid import log
@@ -52,6 +55,8 @@ def run_verb(verb: str, argv: Sequence[str] | None = None, *, prog: str | None =
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = "--verbose" in arguments
     log.configure(verbose=verbose)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         module = importlib.import_module(f"talkvid.cli.{verb}")
         parser = Parser(prog=prog or f"talkvid {verb}", description=module.__doc__, allow_abbrev=False)
@@ -72,6 +77,11 @@ def run_verb(verb: str, argv: Sequence[str] | None = None, *, prog: str | None =
             traceback.print_exc()
         print(f"talkvid: error: {one_line(error)}", file=sys.stderr)
         return USER_ERROR
+
+
+def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave as after an error, so that half-written files are removed and child processes end."""
+    raise SystemExit(128 + number)
 
 
 def is_user_error(error: Exception) -> bool:

@@ -17,7 +17,7 @@ from talkvid import log
 from talkvid.face.detect import build_detector
 from talkvid.face.lip_motion import FaceFrame, FaceShape, face_frame
 from talkvid.face.mediapipe_backend import MediapipeDetector
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 from talkvid.media.video import probe, read_frames
 from talkvid.records import Array
 from talkvid.training.mini_clips import FPS, ClipSource, choose_box, find_clips, pack_clip
@@ -98,6 +98,9 @@ def prepare(
                 continue
             info = probe(clip.path)
             pack_clip(clip, choose_box(boxes, info.width, info.height), packed)
+        if tracks and not tracked.is_file() and not tracks_of(clip, tracks).is_file():
+            logger.warning("%s: no landmarks in %s, left out", clip.path, tracks)
+            continue
         if not tracked.is_file():
             with np.load(packed) as data:
                 jpeg, ends, box, size = data["jpeg"], data["ends"], data["box"], int(data["size"])
@@ -110,6 +113,11 @@ def prepare(
                 np.savez(temporary, allow_pickle=False, **found)
         count += 1
     return count
+
+
+def tracks_of(clip: ClipSource, tracks: Path) -> Path:
+    """Return the file of a clip's landmarks in the teacher's folder `tracks`."""
+    return tracks / ("__".join(clip.path.parts[-3:]) + ".npz")
 
 
 def load_clips(media: Path, folder: Path, split: str, *, synced_only: bool = False) -> list[PackedClip]:
@@ -187,8 +195,7 @@ def _moved_tracks(
 ) -> dict[str, Array]:
     """Return tracks of the whole video, at its own frame rate, as `count` pictures of the crop at 25 fps."""
     assert tracks is not None
-    name = "__".join(clip.path.parts[-3:]) + ".npz"
-    with np.load(tracks / name) as data:
+    with np.load(tracks_of(clip, tracks)) as data:
         fps = float(data["fps"])
         index = np.minimum(np.rint(np.arange(count) / FPS * fps).astype(int), len(data["found"]) - 1)
         arrays: dict[str, Array] = {key: data[key][index] for key in TRACK_ARRAYS}

@@ -111,7 +111,7 @@ def test_a_command_that_is_told_to_stop_leaves_no_half_written_file(tmp_path: Pa
 import sys, time, types
 from pathlib import Path
 from talkvid.cli import main
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 
 def run(args):
     with atomic_path(Path(sys.argv[1]) / "video.mp4") as temporary:

@@ -1,54 +1,8 @@
-import os
 from pathlib import Path
 
 import pytest
 
-from talkvid.media.files import atomic_path, require_file
-
-
-def test_a_finished_file_takes_its_name_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "a.txt"
-    with atomic_path(target) as temporary:
-        assert temporary.parent == target.parent and temporary.suffix == ".txt"
-        temporary.write_text("done")
-        assert not target.exists()
-    assert target.read_text() == "done"
-    assert os.listdir(target.parent) == ["a.txt"]
-
-
-def test_a_failure_keeps_the_older_file_and_removes_the_temporary(tmp_path: Path) -> None:
-    target = tmp_path / "a.txt"
-    target.write_text("old")
-    with pytest.raises(KeyError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise KeyError("stop")
-    assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
-
-
-def test_a_very_long_name_still_has_room_for_its_temporary(tmp_path: Path) -> None:
-    target = tmp_path / ("n" * 250 + ".mp4")
-    with atomic_path(target) as temporary:
-        temporary.write_text("done")
-    assert target.exists()
-
-
-def test_an_output_below_a_file_or_onto_a_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with (
-        pytest.raises(ValueError, match=r"file: the output folder cannot be made"),
-        atomic_path(tmp_path / "file" / "a.mp4"),
-    ):
-        pass
-    with pytest.raises(ValueError, match=r"the output is a folder"), atomic_path(tmp_path):
-        pass
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(ValueError, match="not writable"), atomic_path(tmp_path / "a.mp4"):
-        pass
+from talkvid.media.files import require_file
 
 
 def test_each_bad_input_gets_one_line_with_a_remedy(tmp_path: Path) -> None:

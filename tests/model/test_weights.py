@@ -17,7 +17,6 @@ from talkvid.model.weights import (
     load_weights,
     read_state,
     save_weights,
-    write_atomically,
 )
 
 
@@ -134,17 +133,3 @@ def test_autoencoders_of_early_diffusers_are_renamed() -> None:
     state = {f"{block}.{name}.weight": torch.ones(2) for name in ("query", "key", "value", "proj_attn")}
     renamed = {f"{block}.{name}.weight" for name in ("to_q", "to_k", "to_v", "to_out.0")}
     assert set(VAE_OLD_ATTENTION.apply(state)) == renamed
-
-
-def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path: Path) -> None:
-    target = tmp_path / "net.safetensors"
-    target.write_text("old")
-
-    def fail(temporary: Path) -> None:
-        temporary.write_text("half")
-        raise RuntimeError("disk full")
-
-    with pytest.raises(RuntimeError, match="disk full"):
-        write_atomically(target, fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
-    assert target.read_text() == "old"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from talkvid.face.crop import Square
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 from talkvid.records import Array, Face
 
 COORDINATES = ("box", "points", "lips", "contour", "lmk106")

@@ -25,8 +25,9 @@ from talkvid.face.crop import (
     square_crop,
 )
 from talkvid.face.detect import FaceDetector, build_detector
+from talkvid.files import atomic_path
 from talkvid.media.audio import AudioSource, load_audio
-from talkvid.media.files import atomic_path, require_file
+from talkvid.media.files import require_file
 from talkvid.media.video import probe, read_frames
 from talkvid.media.writer import VideoWriter
 from talkvid.records import Array, Face, SampleEntry

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from talkvid.face.detect import FaceDetector, build_detector
+from talkvid.files import make_parent
 from talkvid.inference.compose import PasteBack, draw_label
 from talkvid.inference.device import Placement, choose_device, choose_dtype
 from talkvid.inference.pipeline import Pipeline
@@ -29,7 +30,6 @@ from talkvid.inference.settings import (
 from talkvid.inference.sidecar import describe_files, synthetic_metadata, write_sidecar
 from talkvid.inference.timing import Timings
 from talkvid.media.audio import AudioSource, load_audio, num_frames
-from talkvid.media.files import make_parent
 from talkvid.media.image import load_image
 from talkvid.media.writer import VideoWriter
 from talkvid.model.bundle import EMBEDDED_FOLDER, ModelBundle, load_bundle

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from talkvid import __version__
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 
 SYNTHETIC_MARK = "AI-generated: synthetic talking-head video made by talkvid"
 VERSIONED_PACKAGES = ("torch", "diffusers", "transformers", "numpy", "av", "onnxruntime")

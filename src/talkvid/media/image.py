@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from talkvid.media.files import atomic_path, require_file
+from talkvid.files import atomic_path
+from talkvid.media.files import require_file
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from typing import IO, Self
 
 import numpy as np
 
+from talkvid.files import atomic_path
 from talkvid.media import ffmpeg
 from talkvid.media.audio import AudioSource, mix_to_mono
 from talkvid.media.audio_stream import AudioPiece, stream_audio
-from talkvid.media.files import atomic_path
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from talkvid.files import atomic_path
 from talkvid.model.unet_config import UNetConfig
-from talkvid.model.weights import write_atomically
 
 CONFIG_FILE = "config.json"
 PREDICTION_TYPES = ("v_prediction", "residual")
@@ -108,7 +108,8 @@ class BundleConfig:
     def to_file(self, path: str | Path) -> None:
         """Write the config as JSON that `from_file` reads back."""
         text = json.dumps(asdict(self), indent=1) + "\n"
-        write_atomically(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     @classmethod
     def published(

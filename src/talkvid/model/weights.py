@@ -1,10 +1,8 @@
 """Weights on disk: read without running code, renamed by tables, loaded strictly, written atomically."""
 
-import os
 import pickle
 import re
-import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,6 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from talkvid.files import atomic_path
 
 State = dict[str, Tensor]
 
@@ -195,15 +195,5 @@ def save_weights(module: nn.Module, path: str | Path, *, dtype: torch.dtype | No
         key: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None).contiguous()
         for key, tensor in module.state_dict().items()
     }
-    write_atomically(Path(path), lambda temporary: save_file(state, temporary))
-
-
-def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `target`, then give it its name; nothing is left when it fails."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        write(temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as temporary:
+        save_file(state, temporary)

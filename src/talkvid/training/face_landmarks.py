@@ -30,7 +30,7 @@ from talkvid.face.landmark_net import (
     channels_last,
     describe,
 )
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 from talkvid.records import NUM_LIP, Array
 from talkvid.training.face_augment import draw_batch, place_window
 from talkvid.training.face_teacher import Samples, collect, read_split, upright_points

@@ -12,8 +12,8 @@ from talkvid.face.centerface import CenterFaceDetector
 from talkvid.face.landmark_net import FIVE, NUM_POINTS
 from talkvid.face.mediapipe_backend import MediapipeDetector, MediapipeFace
 from talkvid.face.pose import about_z, matrix_from_angles
+from talkvid.files import atomic_path
 from talkvid.log import progress
-from talkvid.media.files import atomic_path
 from talkvid.media.video import read_frames
 from talkvid.records import Array
 

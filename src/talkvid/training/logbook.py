@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 
 logger = logging.getLogger(__name__)
 

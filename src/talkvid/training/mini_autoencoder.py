@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from talkvid import log
 from talkvid.face.mouth_window import cut_mouth, mouth_corner, mouth_mask
+from talkvid.files import atomic_path
 from talkvid.media.image import save_image
 from talkvid.model.autoencoder import AutoencoderConfig, SmallAutoencoder
 from talkvid.training.mini_data import PackedClip, load_clips
@@ -175,8 +176,6 @@ class AutoencoderTrainer:
     def finish(self) -> Path:
         """Measure the latents' mean and deviation, write the averaged model and return its path."""
         from safetensors.torch import save_file
-
-        from talkvid.media.files import atomic_path
 
         model: SmallAutoencoder = self.loop.average("autoencoder")
         pictures, _ = self._batch(

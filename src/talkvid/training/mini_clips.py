@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from talkvid.files import atomic_path
 from talkvid.media.audio import load_audio
-from talkvid.media.files import atomic_path
 from talkvid.media.video import read_frames
 from talkvid.records import Array
 

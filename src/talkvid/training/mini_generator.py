@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from talkvid import log
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 from talkvid.model.audio_projection import AudioProjection
 from talkvid.model.autoencoder import AutoencoderConfig, SmallAutoencoder
 from talkvid.model.denoising_unet import DenoisingUNet

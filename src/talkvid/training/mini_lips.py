@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from talkvid import log
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 from talkvid.model.lip_predictor import LipPredictor, LipPredictorConfig, inner_gap
 from talkvid.records import NUM_LIP
 from talkvid.speech.features import LogMelEncoder

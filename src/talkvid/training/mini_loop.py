@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from talkvid.media.files import atomic_path
+from talkvid.files import atomic_path
 from talkvid.training.logbook import Logbook, Progress
 
 logger = logging.getLogger(__name__)

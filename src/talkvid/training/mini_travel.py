@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from talkvid import log
+from talkvid.files import atomic_path
 from talkvid.media.audio import AudioSource, load_audio
-from talkvid.media.files import atomic_path
 from talkvid.media.video import read_frames
 from talkvid.media.writer import VideoWriter
 from talkvid.records import Array

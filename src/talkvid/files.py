@@ -1,0 +1,49 @@
+"""Finishing files: an output exists under its name only when it is complete."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def make_parent(target: Path) -> None:
+    """Create the folder that shall hold the target; raise ValueError when that is impossible."""
+    folder = target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{folder}: the output folder cannot be made ({error.strerror}); choose another one"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{folder}: the output folder is not writable; choose another one")
+    if target.is_dir():
+        raise ValueError(f"{target}: the output is a folder; give the path of a file")
+
+
+@contextlib.contextmanager
+def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Hand out a temporary path beside the target that becomes the target when the block ends well.
+
+    The temporary has the target's suffix. On an exception it is removed and an older target stays as it is.
+    Raises ValueError when the folder cannot be made or written.
+    """
+    target = Path(os.path.abspath(target))
+    make_parent(target)
+    # The stem is cut so that the longest legal file name still leaves room for the random part.
+    temporary = target.with_name(f".{target.stem[:60]}.{secrets.token_hex(4)}{target.suffix}")
+    try:
+        yield temporary
+        # Some writers (safetensors) make files that only their owner may read.
+        temporary.chmod(_new_file_mode())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _new_file_mode() -> int:
+    """Return the permissions that the user's umask gives to a new file."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -88,6 +88,14 @@ def mouth_mask(source: FaceShape, target: FaceShape, size: int = WINDOW_SIZE) ->
     return cv2.GaussianBlur(plane.astype(np.float32) / 255, (0, 0), SOFT_EDGE * scale / 2)
 
 
+def opening_mask(shape: FaceShape, size: int = WINDOW_SIZE) -> Array:
+    """Return the space between the inner lips, (size size) float32 in [0, 1] with a soft edge."""
+    plane = np.zeros((size, size), np.uint8)
+    _fill(plane, to_window(shape.lips[20:], size))
+    mask: Array = cv2.GaussianBlur(plane.astype(np.float32) / 255, (0, 0), size / 100)
+    return mask
+
+
 def mouth_corner(shape: FaceShape, size: int = WINDOW_SIZE) -> tuple[int, int]:
     """Return the left and upper edge of the network's square in a window of `size`, centred on the lips."""
     side = size * MOUTH_SIZE // WINDOW_SIZE

@@ -22,7 +22,7 @@ GAP_S = 0.1
 LONGEST_GAP_S = 600.0
 """A jump that is larger is taken for a broken time stamp."""
 TRUNCATION_S = 0.5
-"""Sound that ends this much before the length the file states is reported."""
+"""Sound that ends this much before the length the file states is cut short."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Itera
 
     Encoder priming is dropped. The sound of a video is shifted so that its time 0 is the first picture: a
     late sound gets silence in front, an early one is cut. Holes in the time stamps become silence.
-    Raises FileNotFoundError or ValueError (no audio stream, no samples, rate changing inside the file).
+    Raises FileNotFoundError or ValueError (no audio stream, no samples, rate changing inside the file,
+    an mp4 or mov that is cut short).
     """
     name = os.fspath(path)
     with open_media(path, what="audio file") as container:
@@ -60,7 +61,7 @@ def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Itera
             skipped += first
         if piece is None:
             raise ValueError(f"{name}: this audio holds no samples; record or export it again")
-        _report_truncation(stream, length / piece.rate, name)
+        _check_length(container, stream, length / piece.rate, name)
         if length <= start_s * piece.rate:
             length_s = length / piece.rate
             raise ValueError(f"{name}: {start_s:g} s lies behind the end of the sound at {length_s:.2f} s")
@@ -132,12 +133,17 @@ def _decoded(container: InputContainer, stream: AudioStream, name: str) -> Itera
         logger.warning("%s: %d damaged audio packets could not be decoded", name, damaged)
 
 
-def _report_truncation(stream: AudioStream, length_s: float, name: str) -> None:
+def _check_length(container: InputContainer, stream: AudioStream, length_s: float, name: str) -> None:
+    """Raise ValueError for sound that ends early where the file states its length for certain, else warn."""
     if stream.duration is None or stream.time_base is None:
         return
     stated_s = float(stream.duration * stream.time_base)
-    if length_s < stated_s - TRUNCATION_S:
-        logger.warning("%s: the sound ends at %.2f s, the file states %.2f s", name, length_s, stated_s)
+    if length_s >= stated_s - TRUNCATION_S:
+        return
+    what = f"{name}: the sound ends at {length_s:.2f} s, the file states {stated_s:.2f} s"
+    if "mp4" in container.format.name.split(","):  # has an index; elsewhere the length can be an estimate
+        raise ValueError(f"{what}: it is cut short; copy it again, or convert it to keep what is there")
+    logger.warning("%s", what)
 
 
 def to_float(frame: AudioFrame) -> Array:

@@ -180,20 +180,16 @@ class _Batches(Dataset[Any]):
 
 def prefetched(make: Callable[[int], Any], first: int, last: int, *, workers: int) -> Iterator[Any]:
     """Yield make(first) … make(last - 1) in order, made ahead by `workers` processes (0: in this one)."""
+    if workers:
+        cv2.setNumThreads(1)  # a forked process would wait for ever for OpenCV's threads, which stay behind
     loader = DataLoader(
         _Batches(make),
         batch_size=None,
         sampler=range(first, last),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_one_thread,
     )
     yield from loader
-
-
-def _one_thread(worker: int) -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def apply_step(

@@ -122,6 +122,8 @@ def read_batches(dataset: TalkingFaceDataset, config: TrainConfig, reader: Reade
         dataset,  # type: ignore[arg-type]
         batch_sampler=places,  # type: ignore[arg-type]
         num_workers=config.data.num_workers,
+        # Forked workers would wait for ever for the threads of OpenCV and torch, which stay behind.
+        multiprocessing_context="forkserver" if config.data.num_workers else None,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
     )

@@ -97,6 +97,18 @@ def test_a_wrong_argument_is_one_line(
     assert error.startswith("talkvid: error: ") and error.count("\n") == 1
 
 
+def test_settings_may_stand_before_and_behind_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[argparse.Namespace] = []
+    verb = SimpleNamespace(
+        __doc__="",
+        add_arguments=importlib.import_module("talkvid.cli.train").add_arguments,
+        run=lambda args: len(seen.append(args) or []),
+    )
+    monkeypatch.setitem(sys.modules, "talkvid.cli.train", verb)
+    assert command.main(["train", "--config", "a", "x.y=1", "--config", "b", "x.z=2"]) == 0
+    assert (seen[0].config, seen[0].overrides) == (["a", "b"], ["x.y=1", "x.z=2"])
+
+
 def test_help_lists_every_verb_and_imports_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([]) == 0
     output = capsys.readouterr().out

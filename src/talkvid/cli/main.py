@@ -62,7 +62,7 @@ def run_verb(verb: str, argv: Sequence[str] | None = None, *, prog: str | None =
         parser = Parser(prog=prog or f"talkvid {verb}", description=module.__doc__, allow_abbrev=False)
         module.add_arguments(parser)
         parser.add_argument("--verbose", action="store_true", help="show debug messages and tracebacks")
-        return int(module.run(parser.parse_args(arguments)))
+        return int(module.run(parser.parse_intermixed_args(arguments)))
     except KeyboardInterrupt:
         print("talkvid: stopped", file=sys.stderr)
         return INTERRUPTED

@@ -99,10 +99,15 @@ def test_a_wrong_argument_is_one_line(
 
 def test_settings_may_stand_before_and_behind_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[argparse.Namespace] = []
+
+    def run(args: argparse.Namespace) -> int:
+        seen.append(args)
+        return 0
+
     verb = SimpleNamespace(
         __doc__="",
         add_arguments=importlib.import_module("talkvid.cli.train").add_arguments,
-        run=lambda args: len(seen.append(args) or []),
+        run=run,
     )
     monkeypatch.setitem(sys.modules, "talkvid.cli.train", verb)
     assert command.main(["train", "--config", "a", "x.y=1", "--config", "b", "x.z=2"]) == 0

@@ -122,7 +122,7 @@ def _add_picture(group: Any) -> None:
     )  # fmt: skip
     group.add_argument("--min_frames", type=int, default=24, help="shorter clips fail (24)")
     group.add_argument(
-        "--min_found", type=float, default=0.5, help="share of frames that must show the face (0.5)"
+        "--min_found", type=float, default=0.5, help="least share of frames with the face (0.5)"
     )
     group.add_argument("--gop", type=int, default=12, help="frames between key frames (12)")
     group.add_argument("--crf", type=int, default=16, help="H.264 quality, smaller is better (16)")

@@ -38,6 +38,17 @@ def no_logged_errors(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail(f"logged errors: {collector.messages}")
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Let torch work on one thread, as when the stored numbers were recorded: sums then run in one order."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def is_local(host: Any) -> bool:
     if host in (None, "", "localhost", socket.gethostname()):
         return True

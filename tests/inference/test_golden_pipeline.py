@@ -29,6 +29,8 @@ from talkvid.model.weights import load_state
 from talkvid.speech.features import TransformersEncoder
 from tests import parity
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DATA = Path(__file__).parents[1] / "data" / "parity"
 WEIGHTS = DATA / "weights"
 CONFIGS: dict[str, Any] = json.loads((DATA / "configs.json").read_text())

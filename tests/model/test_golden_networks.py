@@ -15,6 +15,8 @@ from talkvid.model.layers import timestep_features
 from talkvid.model.reference_net import ReferenceNet
 from tests import parity
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TOLERANCE = 2e-5  # absolute, for one forward pass with values of order 1
 WEIGHTS = {"w1_1": (1.0, 1.0), "w095_3": (0.95, 3.0)}
 

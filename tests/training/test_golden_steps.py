@@ -10,6 +10,8 @@ import torch
 
 from tests.training.golden import CASES, Case, gradient_norms
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RELATIVE = 1e-5
 
 

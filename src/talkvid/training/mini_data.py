@@ -217,8 +217,14 @@ def main() -> None:
     )
     parser.add_argument("--landmarker", type=Path, help="MediaPipe face_landmarker task file")
     parser.add_argument("--limit", type=int, help="only the first clips")
+    parser.add_argument("--packed", type=Path, help="take the clips from this folder of mini_travel instead")
     arguments = parser.parse_args()
     log.configure()
+    if arguments.packed:
+        from talkvid.training.mini_travel import unpack_folder
+
+        logger.info("%d clips in %s", unpack_folder(arguments.packed, arguments.out), arguments.out)
+        return
     count = prepare(
         arguments.media,
         arguments.out,

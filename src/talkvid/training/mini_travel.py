@@ -116,28 +116,21 @@ def _read_tracks(source: Path) -> dict[str, Array]:
 
 
 def main() -> None:
-    """Pack or unpack from the command line."""
+    """Pack the clips from the command line."""
     parser = argparse.ArgumentParser(
-        description="Carry the embedded model's training clips to another machine."
+        description="Pack the embedded model's training clips for another machine."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    pack = commands.add_parser("pack")
-    pack.add_argument("--media", type=Path, required=True)
-    pack.add_argument("--size", type=int, default=256)
-    pack.add_argument("--crf", type=int, default=27)
-    unpack = commands.add_parser("unpack")
-    for command in (pack, unpack):
-        command.add_argument("--data", type=Path, default=Path("exp/talkvid-mini/data"))
-        command.add_argument("--packed", type=Path, default=Path("exp/talkvid-mini/packed"))
+    parser.add_argument("--media", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=Path("exp/talkvid-mini/data"))
+    parser.add_argument("--packed", type=Path, default=Path("exp/talkvid-mini/packed"))
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--crf", type=int, default=27)
     arguments = parser.parse_args()
     log.configure()
-    if arguments.command == "pack":
-        total = pack_folder(
-            arguments.media, arguments.data, arguments.packed, size=arguments.size, crf=arguments.crf
-        )
-        logger.info("%s: %.1f MiB", arguments.packed, total / 2**20)
-    else:
-        logger.info("%d clips in %s", unpack_folder(arguments.packed, arguments.data), arguments.data)
+    total = pack_folder(
+        arguments.media, arguments.data, arguments.packed, size=arguments.size, crf=arguments.crf
+    )
+    logger.info("%s: %.1f MiB", arguments.packed, total / 2**20)
 
 
 if __name__ == "__main__":

@@ -177,6 +177,7 @@ def load_state(
             f"{source}: {len(wrong)} tensors have another shape (first: {key} is {tuple(state[key].shape)}, "
             f"the config says {tuple(own[key].shape)})"
         )
+    # Every key was checked above; what `may_miss` allows to be absent is the only reason for `strict=False`.
     module.load_state_dict(dict(state), strict=False, assign=any(tensor.is_meta for tensor in own.values()))
     return lacking
 

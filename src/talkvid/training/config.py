@@ -6,6 +6,8 @@ RECIPES = ("reference", "repaired")
 PRECISIONS = ("fp32", "fp16", "bf16")
 ENGINES = ("single", "ddp", "deepspeed")
 OPTIMIZERS = ("adamw", "adamw_8bit")
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+OFFLOADS = ("none", "optimizer", "parameters")
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,29 @@ class RunConfig:
     """Steps between two rows of losses.csv."""
     device: str = "auto"
     engine: str = "single"
+    """`single` process, `ddp`, or `deepspeed`; a launch that gives another one is refused."""
     num_processes: int = 1
+    """Processes on all machines together; a launch that gives another number is refused."""
+    deepspeed_config: str | None = None
+    """JSON of DeepSpeed's own settings, such as src/configs/zero2_config.json; needed by that engine."""
     precision: str = "fp32"
     gradient_checkpointing: bool = False
+    offload: str = "none"
+    """What lives in the memory of the machine instead of the GPU: optimizer state, or parameters as well."""
+    save_gpu_memory: bool = False
+    """One switch for small cards: gradient checkpointing, and offloading where the engine can."""
+    ema_decay: float = 0.0
+    """Decay of a running mean of the trained weights, exported to ema/; 0 keeps none."""
+    trackers: list[str] = field(default_factory=lambda: ["tensorboard"])
+    """Where curves and samples go besides losses.csv: tensorboard, mlflow, wandb."""
 
     def __post_init__(self) -> None:
         _among("run.recipe", self.recipe, RECIPES)
         _among("run.precision", self.precision, PRECISIONS)
         _among("run.engine", self.engine, ENGINES)
+        _among("run.offload", self.offload, OFFLOADS)
+        for name in self.trackers:
+            _among("run.trackers", name, TRACKERS)
         _among("run.stage", self.stage, (1, 2, 3))
         _at_least("run.max_steps", self.max_steps, 1)
         _at_least("run.save_every", self.save_every, 1)
@@ -47,6 +64,8 @@ class RunConfig:
             raise ValueError(
                 f"run.train must be a plain name, got {self.train!r}; it becomes a folder's name"
             )
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"run.ema_decay must be at least 0 and below 1, got {self.ema_decay}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,29 @@ class ModelConfig:
     motion_module_path: str | None = None
     v_kps_guider_path: str | None = None
     audio_projection_path: str | None = None
+    new_audio_projection: bool = False
+    """Start from a random audio projection, for speech features of another width than the first weights'."""
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters instead of whole weights (LoRA, arXiv 2106.09685), for fine-tuning on little data."""
+
+    rank: int = 0
+    """Rank of the adapters; 0 trains whole weights."""
+    alpha: float = 0.0
+    """Adapters are scaled by alpha / rank; 0 takes the rank."""
+    dropout: float = 0.0
+    targets: list[str] = field(default_factory=lambda: ["to_q", "to_k", "to_v", "to_out.0"])
+    """Ends of the names of the linear layers that get an adapter, among the networks the stage trains."""
+
+    def __post_init__(self) -> None:
+        _at_least("lora.rank", self.rank, 0)
+        _share("lora.dropout", self.dropout)
+        if self.alpha < 0:
+            raise ValueError(f"lora.alpha must be at least 0, got {self.alpha}; 0 takes the rank")
+        if self.rank and not self.targets:
+            raise ValueError("lora.targets is empty: name the layers that get an adapter, such as to_q")
 
 
 @dataclass(frozen=True)
@@ -84,6 +126,8 @@ class DataConfig:
     languages: list[str] = field(default_factory=list)
     """Languages to keep; empty keeps all."""
     num_workers: int = 2
+    latent_cache: str | None = None
+    """Folder for the latents of all frames, filled once; empty encodes the frames of every step."""
 
     def __post_init__(self) -> None:
         for name in ("train_bs", "num_frames", "width", "height"):
@@ -164,10 +208,20 @@ class ValidationConfig:
     """JSON lists of held-out samples; empty: no validation."""
     every: int = 1000
     num_batches: int = 4
+    num_videos: int = 1
+    """Held-out clips that are generated and put beside the real ones in samples/; 0 makes no video."""
+    video_s: float = 2.0
+    """Length of these videos in seconds."""
+    num_inference_steps: int = 25
+    guidance_scale: float = 3.5
 
     def __post_init__(self) -> None:
         _at_least("validation.every", self.every, 1)
         _at_least("validation.num_batches", self.num_batches, 1)
+        _at_least("validation.num_videos", self.num_videos, 0)
+        _at_least("validation.num_inference_steps", self.num_inference_steps, 1)
+        if self.video_s <= 0:
+            raise ValueError(f"validation.video_s must be above 0, got {self.video_s}")
 
 
 @dataclass(frozen=True)
@@ -176,6 +230,7 @@ class TrainConfig:
 
     run: RunConfig = field(default_factory=RunConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
     data: DataConfig = field(default_factory=DataConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -52,7 +52,7 @@ def draw_clips(folder: Path, *, count: int, num_frames: int, size: int, speech_d
 
 
 def noisy_background(size: int) -> Array:
-    """Return a picture (size size 3) uint8 with detail at several scales, so that it codes like a filmed one."""
+    """Return a picture (size size 3) uint8 with detail at several scales, as hard to code as a filmed one."""
     rng = np.random.default_rng(0)
     picture = np.zeros((size, size, 3))
     for cells in (4, 16, 64):
@@ -64,10 +64,11 @@ def noisy_background(size: int) -> Array:
 def face_at(frame: int, size: int) -> tuple[Array, Array]:
     """Return five points (5 2) and 40 lip points (40 2) of a face that sways and speaks, in pixels."""
     centre = 0.5 + 0.05 * np.sin(frame / 9)
-    five = np.array([[-0.1, 0.4], [0.1, 0.4], [0, 0.5], [-0.08, 0.62], [0.08, 0.62]]) + [centre, 0]
+    five = np.array([[-0.1, 0.4], [0.1, 0.4], [0, 0.5], [-0.08, 0.62], [0.08, 0.62]])
+    five += np.array([centre, 0])
     angles = np.pi - np.arange(20) / 20 * 2 * np.pi
     ring = np.stack([np.cos(angles), -np.sin(angles) * (0.4 + 0.3 * np.sin(frame))], axis=1)
-    lips = np.concatenate([ring * 0.09, ring * 0.06]) + [centre, 0.62]
+    lips = np.concatenate([ring * 0.09, ring * 0.06]) + np.array([centre, 0.62])
     return (five * size).astype(np.float32), (lips * size).astype(np.float32)
 
 

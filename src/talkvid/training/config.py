@@ -26,6 +26,7 @@ class RunConfig:
     max_steps: int = 40000
     """Optimiser steps; the last one is the number in the file names."""
     save_every: int = 10000
+    """Steps between two saves, the last step is one too; 0 saves nothing, for measuring."""
     keep_states: int = 2
     """Full states to keep (the exported modules stay); 0 keeps all."""
     log_every: int = 1
@@ -57,7 +58,7 @@ class RunConfig:
             _among("run.trackers", name, TRACKERS)
         _among("run.stage", self.stage, (1, 2, 3))
         _at_least("run.max_steps", self.max_steps, 1)
-        _at_least("run.save_every", self.save_every, 1)
+        _at_least("run.save_every", self.save_every, 0)
         _at_least("run.log_every", self.log_every, 1)
         _at_least("run.num_processes", self.num_processes, 1)
         if not self.train or "/" in self.train or self.train in (".", ".."):

@@ -139,7 +139,7 @@ class Trainer:
                 ):
                     logbook.add(self.step, values)
                 progress.update(self.step, {"loss": values["loss"]})
-                if self.step % run.save_every == 0 or self.step == run.max_steps:
+                if run.save_every and (self.step % run.save_every == 0 or self.step == run.max_steps):
                     self.save()
         finally:
             progress.close()

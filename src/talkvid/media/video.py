@@ -6,17 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from talkvid.media.container import open_media, video_stream
 from talkvid.media.video_stream import (
     PictureReader,
     TimedFrame,
     decoded_frames,
     first_frame,
-    frame_times,
     quarter_turns,
 )
+from talkvid.media.video_window import FrameTables, pictures_at
 from talkvid.records import Array
 
 Backend = Literal["pyav", "decord"]
@@ -137,58 +135,36 @@ def _ticks(length_s: float, fps: float) -> int:
 
 
 def read_window(
-    path: str | os.PathLike[str], first_frame: int, count: int, *, backend: Backend = "pyav"
+    path: str | os.PathLike[str],
+    first_frame: int,
+    count: int,
+    *,
+    backend: Backend = "pyav",
+    tables: FrameTables | None = None,
 ) -> Array:
     """Return the frames first_frame … first_frame + count - 1 as uint8 (count H W 3)."""
-    return read_at(path, range(first_frame, first_frame + count), backend=backend)
+    return read_at(path, range(first_frame, first_frame + count), backend=backend, tables=tables)
 
 
-def read_at(path: str | os.PathLike[str], indices: Iterable[int], *, backend: Backend = "pyav") -> Array:
+def read_at(
+    path: str | os.PathLike[str],
+    indices: Iterable[int],
+    *,
+    backend: Backend = "pyav",
+    tables: FrameTables | None = None,
+) -> Array:
     """Return the frames with these numbers, in the order asked, as uint8 (N H W 3).
 
     Frames are numbered in the order they are shown, from 0; exact for any spacing of the frames, because the
-    numbers are looked up in the time stamps of all packets, which is quick. Decoding starts at the nearest
-    key frame before each run of numbers. Raises ValueError for a number the video does not have.
+    numbers are looked up in the time stamps of all packets, which is quick; `tables` remembers them. What is
+    decoded is what the frames hang on, see `video_window`. Raises ValueError for a number the video does not
+    have.
     """
     wanted = [int(index) for index in indices]
     if not wanted:
         raise ValueError(f"{path}: no frame numbers are given")
     if backend == "decord":
-        from talkvid.media.decord_backend import pictures_at
+        from talkvid.media.decord_backend import pictures_at as decord_pictures_at
 
-        return pictures_at(path, wanted)
-    name = os.fspath(path)
-    with open_media(path, what="video") as container:
-        times = frame_times(container, video_stream(container, name))
-    if min(wanted) < 0 or max(wanted) >= len(times):
-        raise ValueError(f"{name}: frames {min(wanted)} to {max(wanted)} are asked for, it has {len(times)}")
-    found: dict[int, Array] = {}
-    for run in _runs(sorted(set(wanted))):
-        found.update(_read_run(path, times, run))
-    return np.stack([found[index] for index in wanted])
-
-
-def _runs(indices: list[int], *, gap: int = 12) -> Iterator[list[int]]:
-    """Yield groups of numbers so close together that decoding on is cheaper than seeking."""
-    group: list[int] = []
-    for index in indices:
-        if group and index - group[-1] > gap:
-            yield group
-            group = []
-        group.append(index)
-    yield group
-
-
-def _read_run(path: str | os.PathLike[str], times: list[float], run: list[int]) -> dict[int, Array]:
-    name = os.fspath(path)
-    by_time = {round(times[index] / TIME_SLACK): index for index in run}
-    found: dict[int, Array] = {}
-    with open_media(path, what="video") as container:
-        stream = video_stream(container, name)
-        for frame in decoded_frames(container, stream, name, on_damage="raise", start_s=times[run[0]]):
-            index = by_time.get(round(frame.time_s / TIME_SLACK))
-            if index is not None:
-                found[index] = frame.picture()
-            if len(found) == len(run):
-                return found
-    raise ValueError(f"{name}: frame {min(set(run) - set(found))} cannot be decoded; copy the file again")
+        return decord_pictures_at(path, wanted)
+    return pictures_at(path, wanted, tables=tables)

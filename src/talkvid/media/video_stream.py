@@ -1,7 +1,6 @@
 """Decoding pictures with PyAV: seeking, time stamps, orientation, colours and damage."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -147,17 +146,3 @@ def _missing_end(stream: VideoStream, end_s: float, count: int | None) -> str:
     if end_s >= stated_s - TRUNCATION_S or (count is not None and count >= stream.frames):
         return ""
     return f"the file states {stated_s:.2f} s and {stream.frames} frames"
-
-
-def frame_times(container: InputContainer, stream: VideoStream) -> list[float]:
-    """Return the showing time of every frame in seconds, sorted, without decoding."""
-    base = stream.time_base or Fraction(1, 1000)
-    stamps: list[int] = []
-    try:
-        for packet in container.demux(stream):
-            if packet.pts is not None and packet.size and not packet.is_discard:
-                stamps.append(packet.pts)
-    except (av.error.FFmpegError, OSError) as error:
-        logger.warning("%s: cut short (%s)", os.fspath(container.name), reason(error))
-    origin = stream.start_time if stream.start_time is not None else min(stamps, default=0)
-    return [float((stamp - origin) * base) for stamp in sorted(stamps)]

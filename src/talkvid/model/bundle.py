@@ -110,12 +110,14 @@ def load_bundle(
     dtype: torch.dtype = torch.float32,
     model_folder: str | Path = MODEL_FOLDER,
     test_stage: str = "stage_3",
+    step: int | None = None,
 ) -> ModelBundle:
     """Return the model of a checkpoint: a folder of ours, a training run, the V-Express release, a hub id.
 
     None is the embedded model, or, when `parts` names networks, the release below `model_folder`.
-    `test_stage` "stage_1" zeroes what that stage had not trained. Every file is loaded strictly: ValueError
-    names the first key or shape that does not fit, FileNotFoundError what is absent.
+    `test_stage` "stage_1" zeroes what that stage had not trained. A training run gives the exports of `step`,
+    or of the last complete step. Every file is loaded strictly: ValueError names the first key or shape that
+    does not fit, FileNotFoundError what is absent.
     """
     parts = parts or PartPaths()
     if checkpoint_path is None and not parts.networks() and parts.unet_config_path is None:
@@ -124,7 +126,7 @@ def load_bundle(
                 f"the embedded model {EMBEDDED_FOLDER} is not installed: give --checkpoint_path"
             )
         checkpoint_path = EMBEDDED_FOLDER
-    checkpoint = locate(checkpoint_path, parts=parts, model_folder=model_folder)
+    checkpoint = locate(checkpoint_path, parts=parts, model_folder=model_folder, step=step)
     modules = {
         name: _load_module(name, spec, checkpoint).to(device=device, dtype=dtype).eval().requires_grad_(False)
         for name, spec in checkpoint.config.modules.items()

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ FETCH_COMMAND = "bash scripts/download_models.sh"
 MODEL_FOLDER = Path("model_ckpts")
 NETWORKS = ("reference_net", "denoising_unet", "v_kps_guider", "audio_projection")
 """Networks every training run exports and every published checkpoint has."""
+_TRAINED = (*NETWORKS, "motion_module")
 VAE_FOLDER = "sd-vae-ft-mse"
 UNET_CONFIG = "stable-diffusion-v1-5/unet/config.json"
 TRAINED_FPS = 24.0  # of the reference's training clips; a run with a config.json states its own
@@ -39,6 +40,16 @@ def exported_modules(folder: str | Path) -> dict[int, dict[str, Path]]:
             if match := _EXPORT.fullmatch(path.name):
                 found.setdefault(int(match[2]), {})[match[1]] = path
     return dict(sorted(found.items()))
+
+
+def complete_exports(folder: str | Path, *, given: Collection[str] = ()) -> dict[int, dict[str, Path]]:
+    """Return what `exported_modules` does for the steps that have every network, lowest step first.
+
+    A run that ended between two exports of a step leaves that step incomplete. `given` networks come from
+    elsewhere and need not be there.
+    """
+    needed = set(NETWORKS) - set(given)
+    return {step: files for step, files in exported_modules(folder).items() if needed <= files.keys()}
 
 
 @dataclass(frozen=True)
@@ -72,13 +83,18 @@ class Checkpoint:
 
 
 def locate(
-    path: str | Path | None, *, parts: PartPaths | None = None, model_folder: str | Path = MODEL_FOLDER
+    path: str | Path | None,
+    *,
+    parts: PartPaths | None = None,
+    model_folder: str | Path = MODEL_FOLDER,
+    step: int | None = None,
 ) -> Checkpoint:
     """Return the checkpoint at `path`: a folder, or the name of a repository on the Hugging Face hub.
 
     None with paths of networks is the published release below `model_folder`. Parts that the checkpoint
-    lacks are sought in it, beside it and below `model_folder`. FileNotFoundError names what is absent and
-    the command that fetches it; ValueError says what is wrong with the folder.
+    lacks are sought in it, beside it and below `model_folder`. Of a training run the exports of `step`, or
+    of the last complete step. FileNotFoundError names what is absent and the command that fetches it;
+    ValueError says what is wrong with the folder.
     """
     parts = parts or PartPaths()
     folder = Path(model_folder) if path is None else _existing_folder(path)
@@ -86,7 +102,9 @@ def locate(
     config_file = folder / CONFIG_FILE
     steps = exported_modules(folder)
     if steps and not any((folder / f"{name}.safetensors").is_file() for name in NETWORKS):
-        return _training_run(search, steps)
+        return _training_run(search, steps, step)
+    if step is not None:
+        raise ValueError(f"{folder} is no training run: it has no exports of step {step} or any other")
     if config_file.is_file():
         return _own_folder(search, BundleConfig.from_file(config_file))
     return _published(search)
@@ -162,13 +180,23 @@ def _own_folder(search: _Search, config: BundleConfig) -> Checkpoint:
     return _with_vae(search, Checkpoint(config, search.speech_encoder(config.speech_encoder), files))
 
 
-def _training_run(search: _Search, steps: dict[int, dict[str, Path]]) -> Checkpoint:
-    complete = [step for step, files in steps.items() if "denoising_unet" in files]
+def _training_run(search: _Search, steps: dict[int, dict[str, Path]], wanted: int | None) -> Checkpoint:
+    given = search.parts.networks()
+    complete = complete_exports(search.folder, given=given)
     if not complete:
-        raise ValueError(f"{search.folder} holds exports, but no denoising_unet-<step> among them")
-    step = max(complete)
+        lacking = [name for name in NETWORKS if name not in steps[max(steps)] and name not in given]
+        raise ValueError(
+            f"{search.folder} holds exports, but no step of which every network was written (step "
+            f"{max(steps)} lacks {', '.join(lacking)})"
+        )
+    if wanted is not None and wanted not in complete:
+        raise ValueError(
+            f"{search.folder} has no complete exports of step {wanted}; it has step "
+            f"{', '.join(map(str, complete))}"
+        )
+    step = max(complete) if wanted is None else wanted
     logger.info("%s: taking the exports of step %d", search.folder, step)
-    files = {**steps[step], **search.parts.networks()}
+    files = {**{name: path for name, path in steps[step].items() if name in _TRAINED}, **given}
     config_file = search.folder / CONFIG_FILE
     if config_file.is_file():
         config = BundleConfig.from_file(config_file)

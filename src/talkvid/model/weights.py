@@ -192,9 +192,26 @@ def save_weights(module: nn.Module, path: str | Path, *, dtype: torch.dtype | No
 
     dtype converts floating-point tensors, None keeps them.
     """
-    state = {
+    save_state(module.state_dict(), path, dtype=dtype)
+
+
+def save_state(
+    state: Mapping[str, Tensor],
+    path: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write tensors by name as safetensors, or under any other suffix as `torch.save`, whole or not at all.
+
+    dtype converts floating-point tensors, None keeps them; metadata goes into a safetensors header.
+    """
+    stored = {
         key: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else None).contiguous()
-        for key, tensor in module.state_dict().items()
+        for key, tensor in state.items()
     }
     with atomic_path(path) as temporary:
-        save_file(state, temporary)
+        if temporary.suffix == ".safetensors":
+            save_file(stored, temporary, metadata=dict(metadata or {}))
+        else:
+            torch.save(stored, temporary)

@@ -30,13 +30,13 @@ from talkvid.model.bundle import ModelBundle
 from talkvid.records import Array
 from talkvid.speech.align import ROWS_PER_FRAME, resampled_rows
 from talkvid.training.config import TrainConfig
+from talkvid.training.page import SAMPLES_FOLDER
 from talkvid.training.sheet import SHEET_NAME, SHEET_TIMES, Row, draw_sheet
 from talkvid.training.task import TalkingHeadTask
 from talkvid.training.trackers import Tracker
 
 logger = logging.getLogger(__name__)
 
-SAMPLES_FOLDER = "samples"
 READ_AHEAD = 8
 """Real frames decoded together."""
 

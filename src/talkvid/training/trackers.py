@@ -4,7 +4,8 @@ import importlib.util
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,6 +79,17 @@ def open_trackers(
     return trackers
 
 
+@contextmanager
+def tracking(names: Sequence[str], folder: Path, **told: Any) -> Iterator[list[Tracker]]:
+    """Have the trackers of `open_trackers` inside the block and close them behind it."""
+    trackers = open_trackers(names, folder, **told)
+    try:
+        yield trackers
+    finally:
+        for tracker in trackers:
+            tracker.close()
+
+
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested settings as `section.key` -> value; lists become text."""
     flat: dict[str, Any] = {}
@@ -103,8 +115,9 @@ class TensorboardTracker:
         purge = first_step + 1 if first_step else None
         self.writer: Any = SummaryWriter(log_dir=str(folder / "tensorboard"), purge_step=purge)
         known = {name: "" if value is None else value for name, value in settings.items()}
+        events: Any = self.writer.file_writer
         for summary in hparams(known, {"loss": 0.0, "validation_loss": 0.0}):
-            self.writer.file_writer.add_summary(summary)
+            events.add_summary(summary)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Add a point to each curve."""
@@ -135,14 +148,20 @@ class WandbTracker:
     def __init__(self, folder: Path, *, run_name: str, settings: Mapping[str, Any]) -> None:
         self.wandb: Any = require("wandb", extra="trackers")
         identity = folder / "wandb_run_id.txt"
-        self.run: Any = self.wandb.init(
-            project=os.environ.get("WANDB_PROJECT", PROJECT),
-            name=run_name,
-            dir=str(folder),
-            config=dict(settings),
-            id=identity.read_text().strip() if identity.is_file() else None,
-            resume="allow",
-        )
+        try:
+            self.run: Any = self.wandb.init(
+                project=os.environ.get("WANDB_PROJECT", PROJECT),
+                name=run_name,
+                dir=str(folder),
+                config=dict(settings),
+                id=identity.read_text().strip() if identity.is_file() else None,
+                resume="allow",
+            )
+        except self.wandb.Error as error:
+            raise ValueError(
+                f"wandb cannot start ({' '.join(str(error).split())}): run `wandb login`, set "
+                "WANDB_MODE=offline, or leave wandb out of run.trackers"
+            ) from error
         _note(identity, self.run.id)
         # Steps of our own: a continued run may come by a step again, which wandb's own counter refuses.
         self.run.define_metric("step")
@@ -180,18 +199,18 @@ class MlflowTracker:
         if not uri:
             local.mkdir(exist_ok=True)
         self.client: Any = self.mlflow.MlflowClient(tracking_uri=uri or f"sqlite:///{local / 'mlflow.db'}")
-        identity = folder / "mlflow_run_id.txt"
-        if identity.is_file():
-            self.run_id = identity.read_text().strip()
-            self.client.update_run(self.run_id, status="RUNNING")
-            return
-        experiment = self._experiment(None if uri else (local / "files").as_uri())
-        self.run_id = self.client.create_run(experiment, run_name=run_name).info.run_id
-        _note(identity, self.run_id)
-        parameters = [self.mlflow.entities.Param(name, str(value)) for name, value in settings.items()]
-        for first in range(0, len(parameters), MLFLOW_PARAMETERS_PER_CALL):
-            part = parameters[first : first + MLFLOW_PARAMETERS_PER_CALL]
-            self.client.log_batch(self.run_id, params=part)
+        try:
+            self.run_id = self._continue_or_create(
+                folder / "mlflow_run_id.txt",
+                run_name,
+                settings=settings,
+                artifacts=None if uri else (local / "files").as_uri(),
+            )
+        except self.mlflow.exceptions.MlflowException as error:
+            raise ValueError(
+                f"mlflow cannot start ({' '.join(str(error).split())}): check MLFLOW_TRACKING_URI, or leave "
+                "mlflow out of run.trackers"
+            ) from error
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Add a point to each curve."""
@@ -211,12 +230,25 @@ class MlflowTracker:
         """Mark the run as finished."""
         self._send(lambda: self.client.set_terminated(self.run_id))
 
-    def _experiment(self, artifacts: str | None) -> str:
+    def _continue_or_create(
+        self, identity: Path, run_name: str, *, settings: Mapping[str, Any], artifacts: str | None
+    ) -> str:
+        if identity.is_file():
+            known_run = identity.read_text().strip()
+            self.client.update_run(known_run, status="RUNNING")
+            return known_run
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
         known = self.client.get_experiment_by_name(name)
         if known is not None:
-            return str(known.experiment_id)
-        return str(self.client.create_experiment(name, artifact_location=artifacts))
+            experiment = known.experiment_id
+        else:
+            experiment = self.client.create_experiment(name, artifact_location=artifacts)
+        run_id = str(self.client.create_run(experiment, run_name=run_name).info.run_id)
+        parameters = [self.mlflow.entities.Param(name, str(value)) for name, value in settings.items()]
+        for first in range(0, len(parameters), MLFLOW_PARAMETERS_PER_CALL):
+            self.client.log_batch(run_id, params=parameters[first : first + MLFLOW_PARAMETERS_PER_CALL])
+        _note(identity, run_id)
+        return run_id
 
     def _send(self, call: Callable[[], object]) -> None:
         if self.lost:

@@ -32,6 +32,7 @@ def plot_losses(rows: Sequence[Mapping[str, float]], target: Path, *, title: str
         return False
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(9, 5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -50,6 +51,7 @@ def plot_losses(rows: Sequence[Mapping[str, float]], target: Path, *, title: str
         axes.set_yscale("log")
     if axes.has_data():
         axes.legend(loc="upper right")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25, which="both")
     axes.set_title(_title(title, steps, smooth, validated), fontsize=11)
     with atomic_path(target) as temporary:
@@ -58,15 +60,14 @@ def plot_losses(rows: Sequence[Mapping[str, float]], target: Path, *, title: str
 
 
 def running_mean(values: Array) -> Array:
-    """Return the mean over a window around each value, narrower at the ends; few values stay as they are."""
+    """Return the mean over a window around each value, cut off at the ends; few values stay as they are."""
     if len(values) <= FEW_POINTS:
         return values
     half = max(1, round(len(values) * SMOOTHED_SHARE / 2))
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
-    # As far to the left as to the right, so that the ends of a falling curve are not bent.
-    reach = np.minimum(half, np.minimum(places, len(values) - 1 - places))
-    return np.asarray((sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1))
+    first, stop = np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))
+    return np.asarray((sums[stop] - sums[first]) / (stop - first))
 
 
 def spans_decades(values: Array) -> bool:

@@ -1,38 +1,117 @@
 """What a training runs on: device, precision, processes; exactly what was asked for, or an error."""
 
-import importlib.util
+import logging
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import torch
-from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from talkvid.training.config import OptimizerConfig, RunConfig
+from talkvid.training.engine_processes import Processes
+
+logger = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_TRUE = ("1", "true", "yes")
+
+
+class Engine(Protocol):
+    """What drives the optimiser: one process, DDP or DeepSpeed. All processes call every method together."""
+
+    name: str
+    """`single`, `ddp` or `deepspeed`, as found out after the processes have met."""
+    device: torch.device
+    processes: Processes
+
+    def prepare(self, network: nn.Module, parameters: Sequence[nn.Parameter]) -> nn.Module:
+        """Take over the network and its trained parameters; return the module to call in training."""
+
+    def micro_batch(self, *, last: bool) -> AbstractContextManager[object]:
+        """Return the context of one forward and backward; `last` is the one before the update."""
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context in which the run's precision holds, for training and for a look in between."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a micro-batch's mean loss, shared out over the micro-batches of a step."""
+
+    def update(self, complete: Callable[[], None]) -> float:
+        """Clip, step and forget the gradients; return their norm before clipping.
+
+        `complete` gives the gradients their last touch; engines that flatten gradients do without it.
+        """
+
+    def whole(self) -> AbstractContextManager[object]:
+        """Return the context in which this process's network holds every weight in full."""
+
+    def save(self, folder: Path) -> None:
+        """Write the state of all processes into a folder that exists."""
+
+    def load(self, folder: Path) -> None:
+        """Take the state back; the optimiser's settings stay those of this run."""
+
+    def close(self) -> None:
+        """Part from the other processes."""
+
+
+@dataclass(frozen=True)
+class Savings:
+    """What a run does to need less GPU memory."""
+
+    gradient_checkpointing: bool
+    offload: str
+
+
+def memory_savings(run: RunConfig) -> Savings:
+    """Return what run.gradient_checkpointing, run.offload and run.save_gpu_memory come to, and log it."""
+    if run.offload != "none" and run.engine != "deepspeed":
+        raise ValueError(
+            f"run.offload={run.offload} is DeepSpeed's, but run.engine={run.engine}: choose "
+            "run.engine=deepspeed, or run.offload=none with run.save_gpu_memory=true"
+        )
+    if not run.save_gpu_memory:
+        return Savings(run.gradient_checkpointing, run.offload)
+    offload = "optimizer" if run.engine == "deepspeed" and run.offload == "none" else run.offload
+    logger.info(
+        "run.save_gpu_memory: layers are recomputed in backward (run.gradient_checkpointing=true)%s",
+        f", {offload} live in the machine's memory (run.offload={offload})" if offload != "none" else "",
+    )
+    return Savings(gradient_checkpointing=True, offload=offload)
+
+
+def launch_command(run: RunConfig) -> str:
+    """Return the command that starts the engine and the processes that the settings ask for."""
+    start = (
+        "python" if run.num_processes == 1 else f"torchrun --nproc_per_node {run.num_processes}"
+    ) + " src/train.py"
+    return f"{start} … run.engine={run.engine} run.num_processes={run.num_processes}"
 
 
 def check_launch(run: RunConfig, *, environment: Mapping[str, str] = os.environ) -> None:
-    """Raise ValueError when the launch asks for an engine or processes that this run would not have.
+    """Raise ValueError when the launcher speaks, through the environment, of another run than the settings.
 
-    Launchers ask through the environment, and some of them then silently start one process.
+    Some launchers silently start one process, or several that know nothing of each other.
     """
-    asked = []
-    if run.engine != "single":
-        asked.append(f"run.engine={run.engine}")
-    if run.num_processes != 1:
-        asked.append(f"run.num_processes={run.num_processes}")
-    for name in ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP"):
-        if environment.get(name, "false").lower() in ("1", "true", "yes"):
-            asked.append(f"{name}={environment[name]}")
-    if int(environment.get("WORLD_SIZE") or 1) > 1:
-        asked.append(f"WORLD_SIZE={environment['WORLD_SIZE']}")
-    if asked:
+    found = int(environment.get("WORLD_SIZE") or 1)
+    if found != run.num_processes:
         raise ValueError(
-            f"the launch asks for {', '.join(asked)}, but this trainer runs in one process: start it with "
-            "python src/train.py, run.engine=single and run.num_processes=1"
+            f"run.num_processes={run.num_processes}, but the launch started {found} process(es): use "
+            f"`{launch_command(run)}`, or set run.num_processes={found}"
+        )
+    if environment.get("ACCELERATE_USE_FSDP", "").lower() in _TRUE:
+        raise ValueError(
+            f"run.engine={run.engine}, but the launch asks for FSDP (ACCELERATE_USE_FSDP), which this "
+            f"trainer does not use: `{launch_command(run)}`"
+        )
+    if environment.get("ACCELERATE_USE_DEEPSPEED", "").lower() in _TRUE and run.engine != "deepspeed":
+        raise ValueError(
+            f"run.engine={run.engine}, but the launch asks for DeepSpeed (ACCELERATE_USE_DEEPSPEED): set "
+            f"run.engine=deepspeed, or start with `{launch_command(run)}`"
         )
 
 
@@ -48,42 +127,32 @@ def choose_device(name: str) -> str:
     return name
 
 
-def build_accelerator(run: RunConfig, *, accumulation: int) -> Accelerator:
-    """Return the accelerator of the run, after making sure that it is what was asked for."""
+def build_engine(run: RunConfig, *, optimizer: OptimizerConfig, train_bs: int = 1) -> Engine:
+    """Return the engine of the run, its processes joined, after making sure that it is what was asked for."""
     check_launch(run)
     device = choose_device(run.device)
     if run.precision == "fp16" and device == "cpu":
         raise ValueError("run.precision=fp16 needs a GPU; on the CPU use bf16 or fp32")
-    accelerator = Accelerator(
-        mixed_precision="no" if run.precision == "fp32" else run.precision,
-        gradient_accumulation_steps=accumulation,
-        cpu=device == "cpu",
-    )
-    if accelerator.num_processes != run.num_processes or accelerator.device.type != device:
+    if run.engine != "single" and device == "mps":
+        raise ValueError(f"run.engine={run.engine} needs run.device=cpu or cuda, not mps")
+    savings = memory_savings(run)
+    engine: Engine
+    if run.engine == "deepspeed":
+        from talkvid.training.engine_deepspeed import DeepSpeedEngine
+
+        engine = DeepSpeedEngine(
+            run, optimizer=optimizer, train_bs=train_bs, device=device, offload=savings.offload
+        )
+    else:
+        from talkvid.training.engine_accelerate import AccelerateEngine
+
+        engine = AccelerateEngine(run, optimizer=optimizer, device=device)
+    asked = (run.engine, run.num_processes, device)
+    found = (engine.name, engine.processes.count, engine.device.type)
+    if asked != found:
+        engine.close()
         raise ValueError(
-            f"asked for {run.num_processes} process(es) on {device}, got {accelerator.num_processes} on "
-            f"{accelerator.device.type}: check the launch command"
+            f"asked for run.engine={asked[0]} run.num_processes={asked[1]} on {asked[2]}, the launch gave "
+            f"{found[0]} with {found[1]} process(es) on {found[2]}: use `{launch_command(run)}`"
         )
-    return accelerator
-
-
-def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Return AdamW over the parameters; the 8-bit form needs bitsandbytes and a GPU."""
-    settings: dict[str, Any] = {
-        "lr": config.learning_rate,
-        "betas": (config.beta1, config.beta2),
-        "eps": config.epsilon,
-        "weight_decay": config.weight_decay,
-    }
-    if config.name == "adamw":
-        return torch.optim.AdamW(parameters, **settings)
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise ImportError(
-            "optimizer.name=adamw_8bit needs bitsandbytes: pip install bitsandbytes, or choose adamw"
-        )
-    if not torch.cuda.is_available():
-        raise ValueError("optimizer.name=adamw_8bit needs an NVIDIA GPU; set optimizer.name=adamw")
-    import bitsandbytes
-
-    optimizer: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(parameters, **settings)
-    return optimizer
+    return engine

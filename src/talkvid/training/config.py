@@ -238,6 +238,15 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 
+    def __post_init__(self) -> None:
+        if self.model.new_audio_projection and self.lora.rank:
+            raise ValueError(
+                "model.new_audio_projection=true with lora.rank: a random projection has to train whole; set "
+                "lora.rank=0, or train the projection first and start from that"
+            )
+        if self.model.new_audio_projection and self.model.audio_projection_path:
+            raise ValueError("model.new_audio_projection=true and model.audio_projection_path: choose one")
+
     def meta_paths(self) -> list[str]:
         """Return the training lists: those named, or the one that bears the training's name."""
         return list(self.data.meta_paths) or [f"data/{self.run.train}.json"]

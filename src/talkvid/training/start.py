@@ -10,12 +10,13 @@ from torch import nn
 
 from talkvid.model.bundle import ModelBundle, build_bundle, load_bundle
 from talkvid.model.bundle_config import BundleConfig, ModuleSpec
-from talkvid.model.checkpoints import PartPaths, exported_modules
+from talkvid.model.checkpoints import PartPaths, complete_exports, locate
 from talkvid.model.unet_config import UNetConfig
 from talkvid.model.vae import DiffusersVae
 from talkvid.model.weights import MOORE_PRETRAINED, MOTION_MODULE, REFERENCE_NET, load_weights
 from talkvid.training.config import ModelConfig, RunConfig
 from talkvid.training.run_folder import RunFolder, stage_folder
+from talkvid.training.speech_fit import SpeechFeatures, fit_config, renew_audio_projection
 
 logger = logging.getLogger(__name__)
 
@@ -23,19 +24,23 @@ MOTION_KEYS = "*motion_modules.*"
 
 
 def starting_model(
-    run: RunConfig, model: ModelConfig, *, folder: RunFolder, resuming: bool, speech_dim: int
+    run: RunConfig, model: ModelConfig, *, folder: RunFolder, resuming: bool, speech: SpeechFeatures
 ) -> ModelBundle:
     """Return the model a run starts with, or continues with, on the CPU in fp32.
 
-    FileNotFoundError or ValueError when its weights are not where the settings say.
+    FileNotFoundError or ValueError when its weights are not where the settings say, or read other speech
+    features than the data has; that is found before weights are read.
     """
     if resuming:
         bundle = load_bundle(folder.path)
     elif (source := starting_folder(run, model)) is not None:
+        config = fit_config(locate(source, parts=_parts(model)).config, speech, model)
         logger.info("starting from %s", source)
         bundle = load_bundle(source, parts=_parts(model))
+        if model.new_audio_projection:
+            renew_audio_projection(bundle, config, seed=run.seed)
     else:
-        bundle = _from_parts(run, model, speech_dim=speech_dim)
+        bundle = _from_parts(run, model, speech=speech)
     for module in bundle.modules.values():
         _align(module)
     return bundle
@@ -48,13 +53,13 @@ def starting_folder(run: RunConfig, model: ModelConfig) -> str | None:
     if run.stage == 1:
         return None
     previous = stage_folder(run.output_root, run.train, run.stage - 1)
-    if exported_modules(previous):
+    if complete_exports(previous):
         return str(previous)
     if model.denoising_unet_path:
         return None
     raise FileNotFoundError(
-        f"{previous} holds no exported networks: train stage {run.stage - 1} of {run.train!r} first, or name "
-        "other weights with model.start_from"
+        f"{previous} holds no step with every network exported: train stage {run.stage - 1} of "
+        f"{run.train!r} first, or name other weights with model.start_from"
     )
 
 
@@ -81,7 +86,7 @@ def _parts(model: ModelConfig) -> PartPaths:
     return PartPaths(**{name: getattr(model, name) or None for name in names})
 
 
-def _from_parts(run: RunConfig, model: ModelConfig, *, speech_dim: int) -> ModelBundle:
+def _from_parts(run: RunConfig, model: ModelConfig, *, speech: SpeechFeatures) -> ModelBundle:
     paths = {
         "reference_net": model.reference_net_path,
         "denoising_unet": model.denoising_unet_path,
@@ -95,7 +100,7 @@ def _from_parts(run: RunConfig, model: ModelConfig, *, speech_dim: int) -> Model
                     f"stage {run.stage} has no weights to start from: set model.{name}_path or "
                     "model.start_from, or model.random_init=true"
                 )
-    config = _config(model, speech_dim=speech_dim)
+    config = fit_config(_config(model, speech_dim=speech.dim), speech, model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
         bundle = build_bundle(config, source="its parts")

@@ -1,5 +1,7 @@
 """The talking-head training task: its networks, its loss, what it writes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +10,14 @@ from torch import nn
 
 from talkvid.dataset.batch import Batch
 from talkvid.diffusion.schedule import NoiseSchedule
+from talkvid.model.adapters import adapter_file_name, save_adapters
 from talkvid.model.bundle import ModelBundle
 from talkvid.model.bundle_config import CONFIG_FILE
 from talkvid.model.checkpoints import module_file_name
 from talkvid.model.vae import ImageAutoencoder
-from talkvid.model.weights import save_weights
-from talkvid.training.config import LossConfig
+from talkvid.model.weights import save_state, save_weights
+from talkvid.training.config import LoraConfig, LossConfig
+from talkvid.training.lora import add_lora, collect_adapters, merged_state
 from talkvid.training.network import TalkingHeadNetworks
 from talkvid.training.randomness import StepRandom
 from talkvid.training.run_folder import RunFolder
@@ -27,6 +31,8 @@ class TalkingHeadTask:
     def __init__(self, bundle: ModelBundle, *, loss: LossConfig) -> None:
         self.bundle = bundle
         self.loss_config = loss
+        self.lora = LoraConfig()
+        self.base = bundle.config.name
         self.schedule = NoiseSchedule()
         self.network = _networks(bundle)
         vae = bundle.vae
@@ -38,6 +44,11 @@ class TalkingHeadTask:
         self.network.to(device)
         self.bundle.vae.to(device)
 
+    def add_adapters(self, config: LoraConfig, *, seed: int, base: str) -> None:
+        """Train adapters instead of whole weights from here on; `base` names the model without them."""
+        add_lora(self.network, config, seed=seed)
+        self.lora, self.base = config, base
+
     @property
     def device(self) -> torch.device:
         """Return where the networks are."""
@@ -45,7 +56,8 @@ class TalkingHeadTask:
 
     def loss(self, network: nn.Module, batch: Batch, random: StepRandom) -> StepOutput:
         """Return the loss of a batch under the step's random numbers."""
-        return self._loss(network, batch, random=random, config=self.loss_config)
+        with _drawn_from(random) if self.lora.dropout else nullcontext():
+            return self._loss(network, batch, random=random, config=self.loss_config)
 
     def validation_loss(self, batch: Batch, random: StepRandom) -> float:
         """Return the loss of a batch that sees all its conditions."""
@@ -57,10 +69,18 @@ class TalkingHeadTask:
         self.network.complete_gradients()
 
     def export(self, folder: RunFolder, step: int) -> None:
-        """Write each network as <network>-<step>.safetensors; the denoiser, last, completes the set."""
+        """Write each network whole as <network>-<step>.safetensors, and adapters alone as lora-<step>.
+
+        Adapters are added to the networks' weights. The step counts once its denoiser is there, the last.
+        """
         networks = self.network.networks()
-        for name in sorted(networks, key=lambda name: name == "denoising_unet"):
-            save_weights(networks[name], folder.path / module_file_name(name, step))
+        last = "denoising_unet"
+        (folder.path / module_file_name(last, step)).unlink(missing_ok=True)
+        if self.lora.rank:
+            adapters = collect_adapters(networks, self.lora, base=self.base, step=step)
+            save_adapters(adapters, folder.path / adapter_file_name(step))
+        for name in sorted(networks, key=lambda name: name == last):
+            save_state(merged_state(networks[name]), folder.path / module_file_name(name, step))
 
     def describe(self, folder: RunFolder, **changes: Any) -> None:
         """Write the model's config and image autoencoder, so that the folder is a whole checkpoint."""
@@ -84,6 +104,15 @@ class TalkingHeadTask:
         return denoising_loss(
             network, batch, latents=latents, draws=draws, schedule=self.schedule, loss=config
         )
+
+
+@contextmanager
+def _drawn_from(random: StepRandom) -> Iterator[None]:
+    """Let torch's own random numbers, which dropout takes, follow from the step's place."""
+    seed = int(random.integers(2**62, 1))
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if torch.cuda.is_available() else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _networks(bundle: ModelBundle) -> TalkingHeadNetworks:

@@ -1,0 +1,46 @@
+"""What a run folder says about where its model comes from: kept in its config, and read by the card."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from talkvid import __version__
+from talkvid.dataset.index import Clip
+from talkvid.model.bundle import ModelBundle
+from talkvid.training.config import TrainConfig
+
+RECORD = "training"
+"""Key of the record among a model config's extra values."""
+PACKAGES = ("torch", "accelerate", "deepspeed", "peft")
+
+
+def training_record(
+    config: TrainConfig, clips: Sequence[Clip], bundle: ModelBundle, *, resuming: bool
+) -> dict[str, Any]:
+    """Return what is to be known of a training: its base, its data, the versions it runs on.
+
+    A resumed run begins with its own exports, so the base is the one it noted at its start.
+    """
+    noted: Mapping[str, Any] = bundle.config.extra.get(RECORD, {}) if resuming else {}
+    return {
+        "train": config.run.train,
+        "stage": config.run.stage,
+        "base": noted.get("base", bundle.config.name),
+        "base_source": noted.get("base_source", bundle.source),
+        "clips": len(clips),
+        "hours": round(sum(clip.num_frames / clip.fps for clip in clips) / 3600, 4),
+        "languages": sorted({clip.language for clip in clips if clip.language}),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package, of Python and of the packages a training depends on."""
+    found = {"talkvid": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -10,7 +10,7 @@ from talkvid.dataset.index import Clip, find_clips, least_frames
 from talkvid.dataset.talking_face import TalkingFaceDataset, WindowSettings
 from talkvid.model.bundle import ModelBundle
 from talkvid.training.config import TrainConfig
-from talkvid.training.trainer import Reader
+from talkvid.training.learning import Reader
 
 
 def usable_clips(config: TrainConfig, meta_paths: Sequence[str]) -> list[Clip]:

@@ -249,6 +249,8 @@ class Trainer:
             shown = {name: value for name, value in values.items() if name != "stopping"}
             if self.step % run.log_every == 0 or self.step == run.max_steps or "validation_loss" in shown:
                 logbook.add(self.step, shown)
+            if self.step % run.save_every == 0:
+                logbook.draw()
             progress.update(self.step, {"loss": shown["loss"]})
 
         try:

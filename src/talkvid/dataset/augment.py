@@ -43,7 +43,7 @@ def draw_augmentation(
     """Return a random change that turns frames of `frame_size` into `output_size` (both width, height).
 
     The kept part has the shape of the output, its side is between `min_crop` and 1 of the largest that fits,
-    and lies anywhere. The same five numbers are drawn whatever the settings, so that one setting never
+    and lies anywhere. The same numbers are drawn whatever the settings, so that one setting never
     changes what another one does.
     """
     draws = rng.random(7)
@@ -72,7 +72,7 @@ def change_frame(frame: Array, change: Augmentation) -> Array:
     """Return one frame (H W 3) uint8 after the change, (height width 3) uint8."""
     frame = _crop_and_resize(frame, change)
     if change.flip:
-        frame = frame[:, ::-1]
+        frame = np.asarray(cv2.flip(frame, 1))
     if (change.brightness, change.contrast, change.saturation) != (1.0, 1.0, 1.0):
         frame = _colour(frame, change)
     return np.ascontiguousarray(frame)

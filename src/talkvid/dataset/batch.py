@@ -1,8 +1,8 @@
 """What one training step reads, and which samples it reads."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sample:
-    """One window of one clip, F frames of H x W pixels; latents are h x w."""
+    """One window of one clip, F frames of H x W pixels; latents are h x w.
+
+    With cached latents no picture is decoded: `reference_image` and `target_images` are 0 x 0 pixels then.
+    """
 
     id: str
     reference_image: Tensor
@@ -28,6 +31,10 @@ class Sample:
     """(5 2) pixels of the reference image."""
     target_points: Tensor
     """(F 5 2) pixels of the target images."""
+    reference_moments: Tensor | None = None
+    """(2 C h w): mean and standard deviation of the cached scaled latents; None where nothing is cached."""
+    target_moments: Tensor | None = None
+    """(F 2 C h w), the same of the target frames."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +49,29 @@ class Batch:
     lip_masks: Tensor
     reference_points: Tensor
     target_points: Tensor
+    reference_moments: Tensor | None = None
+    target_moments: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the same batch on a device."""
-        moved = {
-            field.name: getattr(self, field.name).to(device, non_blocking=True)
-            for field in fields(self)
-            if field.name != "ids"
-        }
-        return replace(self, **moved)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """Return the same batch in memory from which a GPU copies by itself; data loaders call this."""
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return Batch(**{**values, **changed})
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Return the samples as one batch."""
-    names = [field.name for field in fields(Sample) if field.name != "id"]
-    stacked = {name: torch.stack([getattr(sample, name) for sample in samples]) for name in names}
+    stacked: dict[str, Any] = {}
+    for name in (field.name for field in fields(Sample) if field.name != "id"):
+        values = [getattr(sample, name) for sample in samples]
+        stacked[name] = None if values[0] is None else torch.stack(values)
     return Batch(ids=tuple(sample.id for sample in samples), **stacked)
 
 

@@ -1,14 +1,14 @@
 """The face of a prepared clip, frame by frame, read from our files or from the reference's pickled ones."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from talkvid.dataset.face_info import collect, load_face_info
+from talkvid.dataset.face_info import collect
 from talkvid.records import Array, Face
 
 LIPS_OF_106 = slice(52, 72)
@@ -27,18 +27,45 @@ class FaceTrack:
         return int(self.points.shape[0])
 
 
-def load_face_track(path: Path) -> FaceTrack:
+def load_face_track(path: Path, parts: Sequence[slice] = (slice(None),)) -> FaceTrack:
     """Return the face track of a clip from `.safetensors` (ours) or `.pt` (a list of dictionaries of arrays).
 
-    A pickle is read without running anything in it: one that asks for more than numbers is a ValueError.
+    With `parts` those frames alone come, one part after the other; of a safetensors file nothing else is
+    read. A pickle is read without running anything in it: one that asks for more than numbers is a
+    ValueError.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"{path}: the face information of this clip is missing; prepare the data again"
         )
     if path.suffix in (".pt", ".pth"):
-        return _track(_read_pickled(path), path)
-    return _track(load_face_info(path)[0].values, path)
+        fields = _read_pickled(path)
+        return _track({name: _parts(rows, len(rows), parts, path) for name, rows in fields.items()}, path)
+    return _track(_read_stored(path, parts), path)
+
+
+def _read_stored(path: Path, parts: Sequence[slice]) -> Mapping[str, Array]:
+    """Return the points and what is known of the mouth, read in parts."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = set(file.keys())
+            wanted = [name for name in ("points", "lips") if name in names]
+            wanted += ["lmk106"] if "lips" not in names and "lmk106" in names else []
+            slices = {name: file.get_slice(name) for name in wanted}
+            return {name: _parts(rows, rows.get_shape()[0], parts, path) for name, rows in slices.items()}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path}: cannot be read as safetensors ({error}); prepare the data again"
+        ) from error
+
+
+def _parts(rows: Any, count: int, parts: Sequence[slice], path: Path) -> Array:
+    last = max(part.stop or 0 for part in parts)
+    if last > count:
+        raise ValueError(f"{path}: {count} frames, number {last - 1} is asked for; prepare the clip again")
+    return np.concatenate([rows[part] for part in parts])
 
 
 def _track(fields: Mapping[str, Array], path: Path) -> FaceTrack:

@@ -2,24 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from talkvid.dataset.augment import Augmentation, change_frame, change_points, draw_augmentation
+from talkvid.dataset.augment import change_frame, change_points, draw_augmentation
 from talkvid.dataset.batch import Sample, SampleKey
-from talkvid.dataset.face_track import FaceTrack, load_face_track, load_numbers
+from talkvid.dataset.face_track import load_face_track
 from talkvid.dataset.index import Clip, least_frames
+from talkvid.dataset.latent_cache import LatentCache
+from talkvid.dataset.pictures import signed_pictures, unsigned_pictures
+from talkvid.dataset.speech_rows import load_audio_features, open_audio_features
 from talkvid.face.keypoints import draw_vkps
 from talkvid.face.masks import lip_mask
 from talkvid.media.video import read_at
+from talkvid.media.video_window import FrameTables
 from talkvid.records import Array
 from talkvid.speech.align import FrameAligner
 
-AUDIO_KEY = "global_embeds"
+__all__ = ["TalkingFaceDataset", "Window", "WindowSettings", "load_audio_features"]
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,38 @@ class Window:
 
 
 class TalkingFaceDataset(torch.utils.data.Dataset[Sample]):
-    """Usable clips as samples: sample i is always a window of clip i, chosen by (seed, epoch, i) alone."""
+    """Usable clips as samples: sample i is always a window of clip i, chosen by (seed, epoch, i) alone.
 
-    def __init__(self, clips: Sequence[Clip], settings: WindowSettings, *, seed: int = 0) -> None:
+    With `latents`, a filled cache, no video is opened: samples hold moments instead of pictures.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        settings: WindowSettings,
+        *,
+        seed: int = 0,
+        latents: LatentCache | None = None,
+    ) -> None:
         short = [clip.id for clip in clips if clip.num_frames < settings.least_frames]
         if not clips or short:
             raise ValueError(
                 f"{len(short)} of {len(clips)} clips have less than {settings.least_frames} frames; "
                 "choose clips with find_clips"
             )
+        if latents is not None:
+            check_cachable(settings, latents)
         self.clips = list(clips)
         self.settings = settings
         self.seed = seed
+        self.latents = latents
+        self._tables = FrameTables()
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, key: SampleKey | int) -> Sample:
+        """Return a sample; ValueError in one line naming the clip when its files cannot be read."""
         epoch, index = key if isinstance(key, tuple) else (0, key)
         if not -len(self) <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
@@ -87,7 +104,10 @@ class TalkingFaceDataset(torch.utils.data.Dataset[Sample]):
         window = choose_window(
             clip.num_frames, settings.num_frames, margin=settings.reference_margin, rng=rng
         )
-        return cut_sample(clip, window, settings, rng=rng)
+        try:
+            return cut_sample(clip, window, settings, rng=rng, latents=self.latents, tables=self._tables)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"clip {clip.id}: {error}, or take the clip out of its data list") from error
 
 
 def choose_window(num_frames: int, count: int, *, margin: int, rng: np.random.Generator) -> Window:
@@ -106,60 +126,73 @@ def choose_window(num_frames: int, count: int, *, margin: int, rng: np.random.Ge
     return Window(first=first, count=count, reference=int(rng.choice(choices)))
 
 
-def cut_sample(clip: Clip, window: Window, settings: WindowSettings, *, rng: np.random.Generator) -> Sample:
+def check_cachable(settings: WindowSettings, latents: LatentCache) -> None:
+    """Raise ValueError when samples change their pictures in ways that no stored latents can follow."""
+    if settings.min_crop < 1 or settings.colour > 0:
+        raise ValueError(
+            f"data.latent_cache cannot follow augment.min_crop={settings.min_crop:g} and "
+            f"augment.colour={settings.colour:g}: set them to 1 and 0, or data.latent_cache to nothing"
+        )
+    assert (settings.width, settings.height) == (latents.width, latents.height)
+    assert latents.mirrored or not settings.flip_probability
+
+
+def cut_sample(
+    clip: Clip,
+    window: Window,
+    settings: WindowSettings,
+    *,
+    rng: np.random.Generator,
+    latents: LatentCache | None = None,
+    tables: FrameTables | None = None,
+) -> Sample:
     """Return the sample of a clip's window, its random changes drawn from `rng`."""
-    track = load_face_track(clip.face_info)
-    _check_length(track, clip)
-    *targets, reference = read_at(
-        clip.video, [*range(window.first, window.first + window.count), window.reference]
+    parts = (
+        slice(window.first, window.first + window.count),
+        slice(window.reference, window.reference + 1),
     )
+    track = load_face_track(clip.face_info, parts)
+    frames: Array = np.empty(0)
+    if latents is None:
+        numbers = [*range(window.first, window.first + window.count), window.reference]
+        frames = read_at(clip.video, numbers, tables=tables)
+        frame_size = (frames[0].shape[1], frames[0].shape[0])
+    else:
+        frame_size = latents.frame_size(clip)
     change = draw_augmentation(
-        (reference.shape[1], reference.shape[0]),
+        frame_size,
         (settings.width, settings.height),
         rng=rng,
         flip_probability=settings.flip_probability,
         min_crop=settings.min_crop,
         colour=settings.colour,
     )
-    frames = slice(window.first, window.first + window.count)
-    points = change_points(track.points[frames], change)
-    mouth = change_points(track.mouth[frames], change)
+    points = change_points(track.points, change)
+    mouth = change_points(track.mouth[:-1], change)
+    pictures = torch.empty(3, len(points), 0, 0)
+    moments = None
+    if latents is None:
+        pictures = signed_pictures([change_frame(frame, change) for frame in frames])
+    else:
+        moments = latents.read(clip, parts, mirrored=change.flip)
     return Sample(
         id=clip.id,
-        reference_image=_signed(_changed([reference], change))[:, 0],
-        target_images=_signed(_changed(targets, change)),
-        kps_images=_unsigned(np.stack([draw_vkps(five, settings.width, settings.height) for five in points])),
+        reference_image=pictures[:, -1],
+        target_images=pictures[:, :-1],
+        kps_images=unsigned_pictures(
+            [draw_vkps(five, settings.width, settings.height) for five in points[:-1]]
+        ),
         audio_windows=_audio_windows(clip, window, num_pad=settings.num_pad_audio_frames),
         lip_masks=_lip_masks(mouth, settings),
-        reference_points=torch.from_numpy(change_points(track.points[window.reference], change)),
-        target_points=torch.from_numpy(points),
+        reference_points=torch.from_numpy(points[-1]),
+        target_points=torch.from_numpy(points[:-1]),
+        reference_moments=None if moments is None else moments[-1],
+        target_moments=None if moments is None else moments[:-1],
     )
 
 
-def load_audio_features(path: Path) -> Tensor:
-    """Return the speech features (T D) of a clip, as stored under `global_embeds` by either tool."""
-    if path.suffix in (".pt", ".pth"):
-        stored: Any = load_numbers(path)
-    else:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            stored = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise ValueError(f"{path}: cannot be read ({error}); prepare the data again") from error
-    if not isinstance(stored, dict) or AUDIO_KEY not in stored:
-        raise ValueError(f"{path}: holds no {AUDIO_KEY}; prepare the data again")
-    features = torch.as_tensor(stored[AUDIO_KEY]).float()
-    if features.ndim == 3:
-        features = features.squeeze(0) if features.shape[0] == 1 else features.squeeze(1)
-    if features.ndim != 2 or not len(features):
-        raise ValueError(f"{path}: {AUDIO_KEY} has shape {tuple(features.shape)}, expected (T, 1, D)")
-    return features
-
-
 def _audio_windows(clip: Clip, window: Window, *, num_pad: int) -> Tensor:
-    features = load_audio_features(clip.audio_embeds)
+    features = open_audio_features(clip.audio_embeds)
     aligner = FrameAligner(features, clip.num_frames, num_pad=num_pad)
     return aligner.windows(window.first, window.count)
 
@@ -169,24 +202,3 @@ def _lip_masks(mouth: Array, settings: WindowSettings) -> Tensor:
     masks = np.stack([lip_mask(points, settings.width, settings.height) for points in mouth])
     size = (settings.height // settings.latent_factor, settings.width // settings.latent_factor)
     return torch.nn.functional.interpolate(torch.from_numpy(masks)[None], size=size, mode="bilinear")
-
-
-def _check_length(track: FaceTrack, clip: Clip) -> None:
-    if len(track) < clip.num_frames:
-        raise ValueError(
-            f"{clip.face_info}: {len(track)} frames, the list says {clip.num_frames}; prepare it again"
-        )
-
-
-def _changed(frames: Sequence[Array], change: Augmentation) -> Array:
-    return np.stack([change_frame(frame, change) for frame in frames])
-
-
-def _unsigned(frames: Array) -> Tensor:
-    """Turn (F H W 3) uint8 into (3 F H W) in [0, 1]."""
-    return torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 255
-
-
-def _signed(frames: Array) -> Tensor:
-    """Turn (F H W 3) uint8 into (3 F H W) in [-1, 1]."""
-    return _unsigned(frames) * 2 - 1

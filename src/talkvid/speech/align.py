@@ -1,5 +1,7 @@
 """Speech features laid out in video time: two rows per frame, and around each frame a window of them."""
 
+from typing import Any, Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,6 +9,22 @@ from torch import Tensor
 ROWS_PER_FRAME = 2
 LARGEST_SAMPLED_RATIO = 2.0
 """Up to this many feature rows per output row linear interpolation skips none (at 2 it is their mean)."""
+
+
+class FeatureRows(Protocol):
+    """Speech features (T D): a tensor, or something that reads the rows it is asked for."""
+
+    @property
+    def ndim(self) -> int:
+        """Return 2."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (T, D)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Tensor: ...
 
 
 class FrameAligner:
@@ -20,7 +38,7 @@ class FrameAligner:
     exact mean over its span instead.
     """
 
-    def __init__(self, features: Tensor, num_frames: int, *, num_pad: int = 2) -> None:
+    def __init__(self, features: FeatureRows, num_frames: int, *, num_pad: int = 2) -> None:
         if features.ndim != 2 or not len(features):
             raise ValueError(f"speech features must be (T, D) with T >= 1, got {tuple(features.shape)}")
         if num_frames < 1 or num_pad < 0:
@@ -58,7 +76,7 @@ class FrameAligner:
         return rows
 
 
-def resampled_rows(features: Tensor, total: int, first: int, stop: int) -> Tensor:
+def resampled_rows(features: FeatureRows, total: int, first: int, stop: int) -> Tensor:
     """Return rows first … stop - 1 (float32) of the T feature rows stretched or shrunk to `total` rows."""
     if len(features) > LARGEST_SAMPLED_RATIO * total:
         return _mean_rows(features, total, first, stop)
@@ -74,7 +92,7 @@ def resampled_rows(features: Tensor, total: int, first: int, stop: int) -> Tenso
     return ((1 - share).double() * features[lower].double() + later.double()).float()
 
 
-def _mean_rows(features: Tensor, total: int, first: int, stop: int) -> Tensor:
+def _mean_rows(features: FeatureRows, total: int, first: int, stop: int) -> Tensor:
     """Return each output row as the mean over its exact span of the feature rows."""
     edges = np.arange(first, stop + 1) * (len(features) / total)
     begin = int(edges[0])

@@ -78,6 +78,19 @@ def test_tuples_and_nested_dataclasses_are_restored(tmp_path: Path) -> None:
     assert config.steps == (Step(name="x"), Step(weight=2.0))
 
 
+def test_here_is_the_folder_of_the_file_whichever_folder_one_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    text = "data: {root: '${here}/../data'}\nnames: ['${here}', plain]\nsteps: [{name: '${here}/x'}]\n"
+    written(tmp_path / "configs", text)
+    monkeypatch.chdir(tmp_path)
+    config = load_config(Config, Path("configs/settings.yaml"))
+    here = tmp_path / "configs"
+    assert config.data.root == Path(f"{here}/../data") and config.names == [str(here), "plain"]
+    assert config.steps == (Step(name=f"{here}/x"),)
+
+
 def test_result_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         load_config(Config).data.train_bs = 2  # type: ignore[misc]

@@ -17,6 +17,8 @@ from yaml import YAMLError
 Schema = TypeVar("Schema")
 
 REQUIRED = "???"
+HERE = "${here}"
+"""In a value of a YAML file: the folder the file lies in, so that its paths hold wherever one stands."""
 
 
 def load_config(schema: type[Schema], *yaml_paths: Path | str, overrides: Sequence[str] = ()) -> Schema:
@@ -25,7 +27,7 @@ def load_config(schema: type[Schema], *yaml_paths: Path | str, overrides: Sequen
     Later values win and lists are replaced whole.  Nested dataclasses are built inside out, so the checks
     of every `__post_init__` run; tuples come back as tuples.  An unknown key, a value of the wrong type, a
     missing required key, an unreadable YAML file and a failed check raise ValueError in one line; a missing
-    file raises FileNotFoundError.
+    file raises FileNotFoundError.  `${here}` in a value of a YAML file is the folder the file lies in.
     """
     merged = OmegaConf.structured(schema)
     for path in yaml_paths:
@@ -53,7 +55,17 @@ def _read_yaml(path: Path) -> DictConfig:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(loaded, DictConfig):
         raise ValueError(f"{path} must hold 'key: value' pairs at its top, found {type(loaded).__name__}")
-    return loaded
+    values = _with_folder(OmegaConf.to_container(loaded, resolve=False), path.resolve().parent)
+    return typing.cast(DictConfig, OmegaConf.create(values))
+
+
+def _with_folder(value: Any, folder: Path) -> Any:
+    """Return plain values with the folder of their file in the place of `${here}`."""
+    if isinstance(value, str):
+        return value.replace(HERE, str(folder))
+    if isinstance(value, Mapping):
+        return {key: _with_folder(inner, folder) for key, inner in value.items()}
+    return [_with_folder(inner, folder) for inner in value] if isinstance(value, list) else value
 
 
 def _read_override(override: str) -> DictConfig:

@@ -47,8 +47,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     return fake
 
 
-def prepared(folder: Path, extra: str = "") -> Path:
-    return launch.own_environment(extra, {"TALKVID_VENV": str(folder)})
+def prepared(folder: Path, *extras: str) -> Path:
+    return launch.own_environment(list(extras), {"TALKVID_VENV": str(folder)})
 
 
 def test_the_first_start_makes_and_installs_and_the_second_does_nothing(
@@ -63,10 +63,12 @@ def test_the_first_start_makes_and_installs_and_the_second_does_nothing(
 
 def test_a_new_extra_installs_again_and_keeps_the_old_one(machine: FakeMachine, tmp_path: Path) -> None:
     prepared(tmp_path / "venv", "dev")
-    prepared(tmp_path / "venv", "")
+    prepared(tmp_path / "venv")
     assert len(machine.installs) == 1
-    prepared(tmp_path / "venv", "train")
-    assert machine.installs[-1][-1] == f"{launch.ROOT}[dev,train]"
+    prepared(tmp_path / "venv", "train", "deepspeed")
+    assert machine.installs[-1][-1] == f"{launch.ROOT}[deepspeed,dev,train]"
+    prepared(tmp_path / "venv", "deepspeed")
+    assert len(machine.installs) == 2
 
 
 def test_a_changed_project_file_installs_again_into_the_same_environment(
@@ -155,11 +157,22 @@ def test_the_active_environment_is_used_only_for_this_checkout(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("job", "nvidia", "extra"),
-    [("inference", True, ""), ("train", False, ""), ("train", True, "train"), ("test", False, "dev")],
+    ("job", "variables", "nvidia", "extras"),
+    [
+        ("inference", {}, True, []),
+        ("train", {"GPU": "cpu,cpu"}, False, ["train"]),
+        ("train", {"GPU": "cpu", "ENGINE": "deepspeed"}, False, ["train", "deepspeed"]),
+        ("train", {"GPU": "0"}, True, ["train", "deepspeed"]),
+        ("test", {}, False, ["dev"]),
+    ],
 )
-def test_a_job_installs_only_what_it_needs(job: str, nvidia: bool, extra: str) -> None:
-    assert launch.extra_for(job, nvidia=nvidia) == extra
+def test_a_job_installs_only_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, job: str, variables: dict[str, str], nvidia: bool, extras: list[str]
+) -> None:
+    monkeypatch.setattr(os, "environ", variables)
+    monkeypatch.setattr(launch, "has_nvidia", lambda: nvidia)
+    assert launch.extras_for(job) == extras
+    assert set(extras) <= set(launch.NEEDED_MODULES)
 
 
 def test_an_old_python_gets_a_sentence(
@@ -189,16 +202,33 @@ def test_inference_with_an_input_of_the_user_adds_none(flag: str) -> None:
     assert command[2:] == [flag, "x"]
 
 
-def test_train_takes_stage_name_and_device_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {"STAGE": "2", "TRAIN": "Mine", "GPU": "cpu"})
-    command, folder = launch.train_command("python", ["optimizer.lr=1"])
-    assert folder == launch.ROOT and command[1:4] == ["src/train.py", "--config", "src/configs/stage_2.yaml"]
-    assert command[4:] == ["run.train=Mine", "run.device=cpu", "optimizer.lr=1"]
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+def test_train_runs_in_the_root_whichever_folder_it_is_called_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "environ", {"STAGE": "2", "GPU": "cpu"})
+    monkeypatch.chdir(tmp_path)
+    command, folder = launch.train_command("python", ["optimizer.learning_rate=1"])
+    assert folder == launch.ROOT and "src/configs/stage_2.yaml" in command
+    assert command[-1] == "optimizer.learning_rate=1"
 
 
-@pytest.mark.parametrize(("name", "value"), [("STAGE", "9"), ("GPU", "all"), ("GPU", "0,1")])
-def test_train_names_a_wrong_stage_or_device(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setattr(os, "environ", {"STAGE": "1", "GPU": "cpu", name: value})
-    with pytest.raises(launch.LaunchError, match=f"{name}={value}"):
-        launch.train_command("python", [])
+def test_a_variable_that_is_wrong_is_named_before_anything_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "environ", {"GPU": "all"})
+    monkeypatch.setattr(launch, "active_environment", lambda *_: pytest.fail("too late"))
+    assert launch.main(["train"]) == 1
+    assert capsys.readouterr().err.startswith("talkvid: error: GPU=all:")
+
+
+def test_the_launcher_runs_as_a_plain_file_without_talkvid(tmp_path: Path) -> None:
+    """It is the file beside it that is imported, with an interpreter that has no packages at all."""
+    result = subprocess.run(
+        [sys.executable, "-E", "-S", str(launch.ROOT / "src" / "talkvid" / "cli" / "launch.py"), "train"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"STAGE": "7", "GPU": "cpu", "PATH": "/usr/bin:/bin"},
+        check=False,
+    )
+    assert result.returncode == 1 and result.stderr.startswith("talkvid: error: STAGE=7:")

@@ -10,17 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+if __package__:
+    from talkvid.cli import launch_train
+else:  # a plain file: its folder is the first place where modules are sought
+    import launch_train  # type: ignore[no-redef]
 
 ROOT = Path(__file__).resolve().parents[3]
 OLDEST, NEWEST = (3, 11), (3, 13)
@@ -34,7 +41,13 @@ PROBE = (
     "print(os.path.realpath(s.origin) if s and all(map(u.find_spec, sys.argv[1:])) else '')"
 )
 """Prints where talkvid would be imported from, and nothing unless all modules named are there too."""
-NEEDED_MODULES = {"test": ["torch", "pytest", "importlinter"]}
+NEEDED_MODULES = {
+    "": ["torch"],
+    "dev": ["pytest", "importlinter"],
+    "train": ["tensorboard", "matplotlib", "peft"],
+    "deepspeed": ["deepspeed"],
+}
+"""Extra of pyproject.toml -> modules by which one tells that it is installed."""
 
 
 class LaunchError(Exception):
@@ -48,10 +61,13 @@ def main(arguments: list[str]) -> int:
             raise LaunchError(f"usage: launch.py {'|'.join(COMMANDS)} [arguments]")
         ensure_python(arguments)
         job, rest = arguments[0], arguments[1:]
-        python = active_environment(NEEDED_MODULES.get(job, ["torch"]), os.environ)
-        python = python or own_environment(extra_for(job, nvidia=has_nvidia()), os.environ)
+        extras = extras_for(job)
+        python = active_environment(
+            [name for extra in ["", *extras] for name in NEEDED_MODULES[extra]], os.environ
+        )
+        python = python or own_environment(extras, os.environ)
         command, folder = COMMANDS[job](str(python), rest)
-        say("+ " + " ".join(command))
+        say("+ " + shlex.join(command))
         if folder:
             os.chdir(folder)
         os.execv(command[0], command)
@@ -84,11 +100,14 @@ def ensure_python(arguments: list[str]) -> None:
     )
 
 
-def extra_for(job: str, *, nvidia: bool) -> str:
-    """Return the extra of pyproject.toml that a job needs; 8-bit optimisers and DeepSpeed only serve GPUs."""
+def extras_for(job: str) -> list[str]:
+    """Return the extras of pyproject.toml that a job needs; DeepSpeed where a GPU or ENGINE asks for it."""
     if job == "test":
-        return "dev"
-    return "train" if job == "train" and nvidia else ""
+        return ["dev"]
+    if job != "train":
+        return []
+    wants_deepspeed = has_nvidia() or asked_training().engine == "deepspeed"
+    return ["train", "deepspeed"] if wants_deepspeed else ["train"]
 
 
 def active_environment(modules: list[str], environ: Mapping[str, str]) -> Path | None:
@@ -106,17 +125,17 @@ def active_environment(modules: list[str], environ: Mapping[str, str]) -> Path |
     return None
 
 
-def own_environment(extra: str, environ: Mapping[str, str]) -> Path:
+def own_environment(extras: list[str], environ: Mapping[str, str]) -> Path:
     """Return the Python of `.venv`, made and installed first where that is missing, outdated or half done."""
     folder = Path(environ.get("TALKVID_VENV") or ROOT / ".venv").absolute()
     python = folder / "bin" / "python"
-    if is_ready(folder, extra):
+    if is_ready(folder, extras):
         return python
     with locked(folder.with_name(folder.name + ".lock")):
         stamp = read_stamp(folder)
-        if is_ready(folder, extra):
+        if is_ready(folder, extras):
             return python
-        extras = sorted({extra, *stamp.get("extras", [])} - {""})
+        extras = sorted({*extras, *stamp.get("extras", [])})
         if stamp.get("state") == "installing" or not python.exists():
             again = " again: its installation was cut short" if stamp else ""
             say(f"making the environment {folder}{again}")
@@ -128,13 +147,13 @@ def own_environment(extra: str, environ: Mapping[str, str]) -> Path:
     return python
 
 
-def is_ready(folder: Path, extra: str) -> bool:
-    """Return whether a finished installation of just these project files with this extra is there."""
+def is_ready(folder: Path, extras: list[str]) -> bool:
+    """Return whether a finished installation of just these project files with these extras is there."""
     stamp = read_stamp(folder)
     return (
         stamp.get("state") == "done"
         and stamp.get("fingerprint") == fingerprint()
-        and extra in ["", *stamp.get("extras", [])]
+        and set(extras) <= set(stamp.get("extras", []))
         and (folder / "bin" / "python").exists()
     )
 
@@ -240,28 +259,24 @@ def inference_command(python: str, arguments: list[str]) -> tuple[list[str], Pat
 
 
 def train_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
-    """Return the command that trains stage STAGE on data/TRAIN.json on the GPU (or cpu) that GPU names."""
-    stage = os.environ.get("STAGE") or "1"
-    name = os.environ.get("TRAIN") or "TalkVid-Core"
-    gpu = os.environ.get("GPU") or ("0" if has_nvidia() else "cpu")
-    config = ROOT / "src" / "configs" / f"stage_{stage}.yaml"
-    if gpu != "cpu" and not gpu.isdigit():
-        raise LaunchError(f"GPU={gpu}: training runs on one device for now; give GPU=0 (a number) or GPU=cpu")
-    if not config.is_file():
-        raise LaunchError(f"STAGE={stage}: there is no {config}; stages are 1, 2 and 3")
-    os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu == "cpu" else gpu
-    settings = [f"run.train={name}", f"run.device={'cpu' if gpu == 'cpu' else 'cuda'}"]
-    return [python, "src/train.py", "--config", str(config.relative_to(ROOT)), *settings, *arguments], ROOT
+    """Return the command that trains as the variables say (see `launch_train`), in the repository's root."""
+    return launch_train.train_command(python, asked_training(), arguments), ROOT
 
 
-def doctor_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
-    """Return the command that says what is installed and what will be used."""
-    return [python, "-m", "talkvid.cli.main", "doctor", *arguments], None
+def asked_training() -> launch_train.TrainLaunch:
+    """Return the training that the variables ask for."""
+    cores = os.cpu_count() or 1
+    try:
+        return launch_train.read_launch(
+            os.environ, root=ROOT, folder=Path.cwd(), nvidia=has_nvidia(), cores=cores
+        )
+    except ValueError as error:
+        raise LaunchError(str(error)) from error
 
 
-def models_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
-    """Return the command that fetches the published checkpoints."""
-    return [python, "-m", "talkvid.cli.main", "models", *arguments], None
+def verb_command(verb: str, python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
+    """Return the command of a verb of talkvid, in the caller's folder."""
+    return [python, "-m", "talkvid.cli.main", verb, *arguments], None
 
 
 def test_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
@@ -269,12 +284,12 @@ def test_command(python: str, arguments: list[str]) -> tuple[list[str], Path | N
     return [python, "-m", "pytest", *arguments], ROOT
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[str, list[str]], tuple[list[str], Path | None]]] = {
     "inference": inference_command,
     "train": train_command,
     "test": test_command,
-    "doctor": doctor_command,
-    "models": models_command,
+    "doctor": functools.partial(verb_command, "doctor"),
+    "models": functools.partial(verb_command, "models"),
 }
 
 if __name__ == "__main__":

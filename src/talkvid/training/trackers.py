@@ -43,7 +43,7 @@ def check_trackers(names: Sequence[str]) -> None:
     """
     for name in names:
         if name != "tensorboard":
-            require(name, extra="trackers")
+            require(name, extra=name)
 
 
 def open_trackers(
@@ -146,7 +146,7 @@ class WandbTracker:
     """
 
     def __init__(self, folder: Path, *, run_name: str, settings: Mapping[str, Any]) -> None:
-        self.wandb: Any = require("wandb", extra="trackers")
+        self.wandb: Any = require("wandb", extra="wandb")
         identity = folder / "wandb_run_id.txt"
         try:
             self.run: Any = self.wandb.init(
@@ -192,7 +192,7 @@ class MlflowTracker:
     """
 
     def __init__(self, folder: Path, *, run_name: str, settings: Mapping[str, Any]) -> None:
-        self.mlflow: Any = require("mlflow", extra="trackers")
+        self.mlflow: Any = require("mlflow", extra="mlflow")
         self.lost = False
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         local = folder.absolute() / "mlflow"

@@ -15,14 +15,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="section.key=value", help="settings that win over the files"
     )
+    parser.add_argument(
+        "--print_config", action="store_true", help="print the settings that all this comes to, and stop"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the training; its files go to exp/<run.train>/stage_<run.stage>."""
-    from talkvid.config import load_config
+    from talkvid.config import load_config, to_yaml
     from talkvid.training.config import TrainConfig
 
     config = load_config(TrainConfig, *args.config, overrides=args.overrides)
+    if args.print_config:
+        print(to_yaml(config), end="")
+        return 0
 
     from talkvid.training.run import run_training
 

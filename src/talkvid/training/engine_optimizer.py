@@ -37,7 +37,7 @@ def build_optimizer(
         # One pass over the memory per step is what counts where the processor does it.
         return torch.optim.AdamW(parameters, fused=True if offloaded else None, **settings)
     try:
-        bitsandbytes = require("bitsandbytes", extra="train")
+        bitsandbytes = require("bitsandbytes", extra="deepspeed")
     except ImportError as error:
         raise ImportError(f"optimizer.name=adamw_8bit: {error}; or choose optimizer.name=adamw") from error
     if not torch.cuda.is_available():

@@ -82,7 +82,9 @@ class TalkingFaceDataset(torch.utils.data.Dataset[Sample]):
                 "choose clips with find_clips"
             )
         if latents is not None:
-            check_cachable(settings, latents)
+            assert settings.min_crop == 1 and not settings.colour, settings
+            assert (settings.width, settings.height) == (latents.width, latents.height), latents
+            assert latents.mirrored or not settings.flip_probability, latents
         self.clips = list(clips)
         self.settings = settings
         self.seed = seed
@@ -124,17 +126,6 @@ def choose_window(num_frames: int, count: int, *, margin: int, rng: np.random.Ge
     first = int(rng.choice(starts))
     choices = np.concatenate([np.arange(0, first - margin), np.arange(first + count + margin, num_frames)])
     return Window(first=first, count=count, reference=int(rng.choice(choices)))
-
-
-def check_cachable(settings: WindowSettings, latents: LatentCache) -> None:
-    """Raise ValueError when samples change their pictures in ways that no stored latents can follow."""
-    if settings.min_crop < 1 or settings.colour > 0:
-        raise ValueError(
-            f"data.latent_cache cannot follow augment.min_crop={settings.min_crop:g} and "
-            f"augment.colour={settings.colour:g}: set them to 1 and 0, or data.latent_cache to nothing"
-        )
-    assert (settings.width, settings.height) == (latents.width, latents.height)
-    assert latents.mirrored or not settings.flip_probability
 
 
 def cut_sample(

@@ -223,6 +223,12 @@ class ValidationConfig:
         _at_least("validation.num_inference_steps", self.num_inference_steps, 1)
         if self.video_s <= 0:
             raise ValueError(f"validation.video_s must be above 0, got {self.video_s}")
+        if not 1 <= self.guidance_scale <= 100:
+            raise ValueError(f"validation.guidance_scale must be from 1 to 100, got {self.guidance_scale}")
+        if self.num_inference_steps > 1000:
+            raise ValueError(
+                f"validation.num_inference_steps must be at most 1000, got {self.num_inference_steps}"
+            )
 
 
 @dataclass(frozen=True)
@@ -246,6 +252,11 @@ class TrainConfig:
             )
         if self.model.new_audio_projection and self.model.audio_projection_path:
             raise ValueError("model.new_audio_projection=true and model.audio_projection_path: choose one")
+        if self.data.latent_cache and (self.augment.min_crop < 1 or self.augment.colour > 0):
+            raise ValueError(
+                f"data.latent_cache cannot follow augment.min_crop={self.augment.min_crop:g} and "
+                f"augment.colour={self.augment.colour:g}: set these to 1 and 0, or data.latent_cache=null"
+            )
 
     def meta_paths(self) -> list[str]:
         """Return the training lists: those named, or the one that bears the training's name."""

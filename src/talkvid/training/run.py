@@ -10,8 +10,9 @@ from talkvid.dataset.talking_face import TalkingFaceDataset
 from talkvid.training.clips import read_batches, usable_clips, window_settings
 from talkvid.training.config import TrainConfig
 from talkvid.training.engine import Engine, build_engine, memory_savings
+from talkvid.training.latents import open_latents
 from talkvid.training.provenance import RECORD, training_record
-from talkvid.training.run_folder import RunFolder, read_state, stage_folder
+from talkvid.training.run_folder import SETTINGS_FILE, RunFolder, read_state, stage_folder
 from talkvid.training.speech_fit import read_speech_features
 from talkvid.training.start import starting_model
 from talkvid.training.task import TalkingHeadTask
@@ -20,8 +21,6 @@ from talkvid.training.trainer import Trainer
 from talkvid.training.validation import build_validation
 
 logger = logging.getLogger(__name__)
-
-SETTINGS_FILE = "settings.yaml"
 
 
 def run_training(config: TrainConfig) -> list[float]:
@@ -67,7 +66,8 @@ def _train(config: TrainConfig, engine: Engine) -> list[float]:
         (folder.path / SETTINGS_FILE).write_text(settings.to_yaml(config), encoding="utf-8")
 
     processes.from_main(describe)
-    dataset = TalkingFaceDataset(clips, window_settings(config, bundle), seed=run.seed)
+    latents = open_latents(config, task, clips, engine)
+    dataset = TalkingFaceDataset(clips, window_settings(config, bundle), seed=run.seed, latents=latents)
     logger.info(
         "stage %d on %d x %s in %s: %d clips, %d x %d frames of %d x %d px per step, into %s",
         run.stage,

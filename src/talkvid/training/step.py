@@ -66,15 +66,21 @@ def encode_and_draw(
 ) -> tuple[Latents, Draws]:
     """Return latents, sampled from the encoder's posterior, and the draws of one step.
 
-    The order in which the numbers are drawn is that of the reference implementation.
+    The order in which the numbers are drawn is that of the reference implementation, with cached moments too.
     """
-    target = encode_frames(encoder, batch.target_images, random)
+    if batch.target_moments is None:
+        target = encode_frames(encoder, batch.target_images, random)
+    else:
+        target = sample_moments(batch.target_moments, random)
     batch_size, num_frames = target.shape[0], target.shape[2]
     noise = random.normal(target.shape, like=target)
     if loss.noise_offset > 0:
         noise = noise + loss.noise_offset * random.normal((*target.shape[:2], 1, 1, 1), like=target)
     timesteps = random.integers(num_timesteps, batch_size)
-    reference = encode_frames(encoder, batch.reference_image[:, :, None], random)[:, :, 0]
+    if batch.reference_moments is None:
+        reference = encode_frames(encoder, batch.reference_image[:, :, None], random)[:, :, 0]
+    else:
+        reference = sample_moments(batch.reference_moments[:, None], random)[:, :, 0]
     unconditional = random.shared_uniform() < loss.unconditional_probability
     kps_drop = None
     if loss.kps_drop > 0 and not unconditional:
@@ -104,6 +110,13 @@ def encode_frames(encoder: Encoder | SamplingEncoder, images: Tensor, random: St
     else:
         latents = encoder.encode(flat)
     return latents.unflatten(0, (batch_size, -1)).transpose(1, 2)
+
+
+def sample_moments(moments: Tensor, random: StepRandom) -> Tensor:
+    """Return latents (B C F h w) drawn from moments (B F 2 C h w) as `encode_frames` draws them."""
+    mean, deviation = moments.flatten(0, 1).unbind(1)
+    latents = mean + deviation * random.normal(mean.shape, like=mean)
+    return latents.unflatten(0, (len(moments), -1)).transpose(1, 2)
 
 
 def denoising_loss(

@@ -38,11 +38,28 @@ class TalkingHeadTask:
         vae = bundle.vae
         assert isinstance(vae, ImageAutoencoder)
         self.vae = vae
+        self.autoencoder_rests = False
 
     def to(self, device: torch.device) -> None:
-        """Move the networks and the image autoencoder to a device."""
+        """Move the networks, and the image autoencoder unless it rests, to a device."""
         self.network.to(device)
-        self.bundle.vae.to(device)
+        if not self.autoencoder_rests:
+            self.bundle.vae.to(device)
+
+    def rest_autoencoder(self) -> None:
+        """Keep the image autoencoder on the CPU: training reads stored latents."""
+        self.autoencoder_rests = True
+        self.bundle.vae.to("cpu")
+
+    @contextmanager
+    def awake_autoencoder(self) -> Iterator[None]:
+        """Have the image autoencoder where the networks are, for a look at held-out clips."""
+        self.bundle.vae.to(self.device)
+        try:
+            yield
+        finally:
+            if self.autoencoder_rests:
+                self.bundle.vae.to("cpu")
 
     def add_adapters(self, config: LoraConfig, *, seed: int, base: str) -> None:
         """Train adapters instead of whole weights from here on; `base` names the model without them."""

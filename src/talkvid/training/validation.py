@@ -42,7 +42,7 @@ def build_validation(
         samples = SampleVideos(task, config, clips=clips, folder=folder.path, trackers=trackers)
 
     def validate(step: int) -> dict[str, float]:
-        with forward_precision(config.run.precision, task.device):
+        with task.awake_autoencoder(), forward_precision(config.run.precision, task.device):
             loss = held_out_loss(task, dataset, config)
             if samples is not None:
                 samples.write(step)

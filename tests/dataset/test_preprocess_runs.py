@@ -47,7 +47,7 @@ def test_what_comes_in_is_done_or_failed_with_a_reason(tmp_path: Path, settings:
     assert all("\n" not in reason for reason in reasons.values())
     assert [entry["id"] for entry in json.loads((settings.output_dir / "set.json").read_text())] == ["good"]
     left = [path.name for path in settings.output_dir.rglob("*") if path.is_file()]
-    lists = ["set.failed.json", "set.journal.jsonl", "set.json"]
+    lists = ["set.failed.json", "set.journal.jsonl", "set.json", "set.sync.csv"]
     assert sorted(left) == ["good.mp4", "good.safetensors", "good.safetensors", *lists]
 
 

@@ -1,9 +1,8 @@
-import json
 from pathlib import Path
 
 import pytest
 
-from talkvid.dataset.sources import Source, apply_sync, find_in_folder, leave_out, read_list
+from talkvid.dataset.sources import Source, apply_sync, find_in_folder, leave_out
 
 
 def touch(path: Path) -> Path:
@@ -28,44 +27,6 @@ def test_an_empty_or_missing_folder_is_named(tmp_path: Path) -> None:
         find_in_folder(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         find_in_folder(tmp_path / "missing")
-
-
-def test_lists_of_every_kind_are_read(tmp_path: Path) -> None:
-    older = {
-        "video-id": "v1", "video-path": "clips/v1.mp4", "audio-path": "sound/v1.wav",
-        "metadata": {"language": "en", "speaker_id": "s1"},
-    }  # fmt: skip
-    published = {"id": "v2", "start-time": 3.0, "info": {"Language": "Thai", "Person ID": "7"}}
-    ours = {"id": "v3", "path": "long.mp4", "start_s": 1.5, "end_s": 4, "mouth_late_s": 0.1}
-    (tmp_path / "a.json").write_text(json.dumps([older, published, ours]))
-    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, [older, published, ours])) + "\n")
-    (tmp_path / "c.json").write_text(json.dumps({"v1": older, "v2": published, "v3": ours}))
-    for name in ("a.json", "b.jsonl", "c.json"):
-        first, second, third = read_list(tmp_path / name)
-        assert (first.video, first.audio) == (tmp_path / "clips/v1.mp4", tmp_path / "sound/v1.wav")
-        assert (first.id, first.language, first.speaker_id) == ("v1", "en", "s1")
-        assert (second.video, second.start_s) == (tmp_path / "v2.mp4", 0.0)
-        assert (second.language, second.speaker_id) == ("Thai", "7")
-        assert (third.start_s, third.end_s, third.mouth_late_s) == (1.5, 4.0, 0.1)
-    (tmp_path / "d.txt").write_text("# clips\none.mp4\n\nsub/two.mov\n")
-    one, two = read_list(tmp_path / "d.txt", root=Path("/media"), language="zh")
-    assert (one.video, one.id, two.id, two.language) == (Path("/media/one.mp4"), "one", "two", "zh")
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("a.json", "{", "cannot be read as JSON"),
-        ("a.json", "[1]", "expected a list of objects"),
-        ("a.json", "[]", "the list is empty"),
-        ("a.jsonl", '{"language": "en"}\n', "entry 1 has neither video-path nor id"),
-        ("a.json", '[{"id": "a", "start_s": "soon"}]', "entry 1: start_s, end_s and mouth_late_s"),
-    ],
-)
-def test_a_bad_list_is_named_with_its_entry(tmp_path: Path, name: str, text: str, message: str) -> None:
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_list(tmp_path / name)
 
 
 def test_clips_are_left_out_by_id_path_pattern_and_file(tmp_path: Path) -> None:

@@ -17,22 +17,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_output(parser.add_argument_group("output"))
     _add_picture(parser.add_argument_group("picture"))
     _add_models(parser.add_argument_group("models"))
-    _add_run(parser.add_argument_group("run"))
+    run_group = parser.add_argument_group("run")
+    add_run_arguments(run_group)
+    run_group.add_argument(
+        "--deadline_s", type=float, default=DEFAULT_DEADLINE_S, help="seconds a clip may take (3600)"
+    )
+    _add_check(parser.add_argument_group("check (instead of preparing)"))
 
 
 def run(args: argparse.Namespace) -> int:
     """Return 0 when every clip was prepared, 1 when some failed; the last line is the JSON list's path."""
+    if args.check is not None:
+        return _check(args)
     from talkvid.dataset import sources as raw
     from talkvid.dataset.prepare_settings import PrepareSettings
     from talkvid.dataset.preprocess import prepare
+    from talkvid.dataset.source_lists import read_list
 
     if args.input_dir is None and args.input_list is None:
         raise ValueError("nothing to prepare: give --input_dir DIR or --input_list FILE")
     values = vars(args)
     known = {field.name for field in fields(PrepareSettings)}
-    settings = PrepareSettings(**{name: value for name, value in values.items() if name in known})
+    settings = PrepareSettings(
+        **{name: value for name, value in values.items() if name in known and value is not None}
+    )
     if args.input_list is not None:
-        clips = raw.read_list(args.input_list, root=args.input_dir, language=args.language)
+        clips = read_list(args.input_list, root=args.input_dir, language=args.language, spans=args.spans)
     else:
         _refuse_nested(args.input_dir, args.output_dir)
         clips = raw.find_in_folder(args.input_dir, language=args.language)
@@ -95,6 +105,14 @@ def _add_input(group: Any) -> None:
     group.add_argument(
         "--sync_csv", type=Path, help="table of sound offsets: file, mouth_late_s (or mel_lag), verdict"
     )
+    group.add_argument(
+        "--sync", choices=("measure", "correct", "off"), default="measure",
+        help="the offset of mouth and sound: measure, correct (where sure) or off (measure)",
+    )  # fmt: skip
+    group.add_argument(
+        "--spans", action="store_true",
+        help="the videos of --input_list are the uncut originals: take its start-time and end-time of each",
+    )  # fmt: skip
     group.add_argument("--language", default="", help="language of clips that do not say theirs")
 
 
@@ -124,7 +142,7 @@ def _add_picture(group: Any) -> None:
     group.add_argument(
         "--min_found", type=float, default=0.5, help="least share of frames with the face (0.5)"
     )
-    group.add_argument("--gop", type=int, default=12, help="frames between key frames (12)")
+    group.add_argument("--gop", type=int, help="frames between key frames (12)")
     group.add_argument("--crf", type=int, default=16, help="H.264 quality, smaller is better (16)")
 
 
@@ -141,13 +159,32 @@ def _add_models(group: Any) -> None:
     group.add_argument("--device", default="cpu", help="cpu or cuda, for encoder and insightface (cpu)")
 
 
-def _add_run(group: Any) -> None:
+def add_run_arguments(group: Any) -> None:
+    """Add how many processes work, and where."""
     workers = min(MOST_DEFAULT_WORKERS, os.cpu_count() or 1)
     group.add_argument("--workers", type=int, default=workers, help=f"worker processes ({workers})")
     group.add_argument(
         "--executor", choices=("local", "inline", "ray"), default="local",
         help="local processes, this process, or a ray cluster (local)",
     )  # fmt: skip
+
+
+def _add_check(group: Any) -> None:
     group.add_argument(
-        "--deadline_s", type=float, default=DEFAULT_DEADLINE_S, help="seconds a clip may take (3600)"
+        "--check", type=Path, metavar="LIST",
+        help="look for faults in prepared data (data/NAME.json); exit code 1 when there are",
+    )  # fmt: skip
+    group.add_argument("--report", type=Path, help="JSON report of --check (NAME.check.json)")
+
+
+def _check(args: argparse.Namespace) -> int:
+    from talkvid.cli.check_data import check_list
+
+    return check_list(
+        args.check,
+        gop=args.gop,
+        sync=args.sync != "off",
+        report_path=args.report,
+        workers=args.workers,
+        executor=args.executor,
     )

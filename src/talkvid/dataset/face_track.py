@@ -39,7 +39,7 @@ def load_face_track(path: Path, parts: Sequence[slice] = (slice(None),)) -> Face
             f"{path}: the face information of this clip is missing; prepare the data again"
         )
     if path.suffix in (".pt", ".pth"):
-        fields = _read_pickled(path)
+        fields = read_pickled_faces(path)
         return _track({name: _parts(rows, len(rows), parts, path) for name, rows in fields.items()}, path)
     return _track(_read_stored(path, parts), path)
 
@@ -80,7 +80,7 @@ def _track(fields: Mapping[str, Array], path: Path) -> FaceTrack:
     return FaceTrack(points.astype(np.float32), mouth.astype(np.float32))
 
 
-def _read_pickled(path: Path) -> Mapping[str, Array]:
+def read_pickled_faces(path: Path) -> Mapping[str, Array]:
     """Return the arrays of a list with, for each frame, the dictionaries of its faces (or just one)."""
     frames = load_numbers(path)
     if not isinstance(frames, list) or not frames:

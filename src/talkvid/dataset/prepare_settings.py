@@ -6,6 +6,7 @@ from pathlib import Path
 from talkvid.face.crop import BORDERS, FRAMINGS
 
 CROPS = ("fixed", "follow")
+SYNCS = ("measure", "correct", "off")
 INSIDE = "inside"
 
 
@@ -29,6 +30,8 @@ class PrepareSettings:
     min_frames: int = 24
     min_found: float = 0.5
     """Share of frames in which the face must be seen."""
+    sync: str = "measure"
+    """What is done about the offset of mouth and sound: `correct` moves the sound where it is sure."""
     gop: int = 12
     crf: int = 16
 
@@ -37,7 +40,12 @@ class PrepareSettings:
             raise ValueError(f"size must be an even number of at least 16, got {self.size}")
         if not 1 <= self.fps <= 240:
             raise ValueError(f"fps must be between 1 and 240, got {self.fps:g}")
-        for name, known in (("crop", CROPS), ("framing", tuple(FRAMINGS)), ("border", (*BORDERS, INSIDE))):
+        for name, known in (
+            ("crop", CROPS),
+            ("framing", tuple(FRAMINGS)),
+            ("border", (*BORDERS, INSIDE)),
+            ("sync", SYNCS),
+        ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if not 0 < self.min_found <= 1:

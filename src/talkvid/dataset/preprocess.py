@@ -1,54 +1,29 @@
 """Raw clips become training clips: a square crop that keeps time, face info, speech features, one list."""
 
+import csv
 import hashlib
 import json
 import logging
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from talkvid import runner
-from talkvid.dataset.face_follow import follow_face
-from talkvid.dataset.face_info import FaceInfo, collect, save_face_info, stored_metadata
-from talkvid.dataset.prepare_settings import INSIDE, PrepareSettings
+from talkvid.dataset.face_info import stored_metadata
+from talkvid.dataset.prepare_clip import Tools, prepare_clip
+from talkvid.dataset.prepare_settings import PrepareSettings
 from talkvid.dataset.sources import Source
-from talkvid.face.crop import (
-    Square,
-    clip_square,
-    fit_inside,
-    following_squares,
-    square_crop,
-)
-from talkvid.face.detect import FaceDetector, build_detector
+from talkvid.face.detect import build_detector
 from talkvid.files import atomic_path
-from talkvid.media.audio import AudioSource, load_audio
-from talkvid.media.files import require_file
-from talkvid.media.video import probe, read_frames
-from talkvid.media.writer import VideoWriter
-from talkvid.records import Array, Face, SampleEntry
+from talkvid.records import SampleEntry
 
-if TYPE_CHECKING:
-    from talkvid.speech.features import SpeechEncoder
-
+SYNC_COLUMNS = ("verdict", "mouth_late_s", "correlation", "score", "margin", "moved_s", "reason")
 logger = logging.getLogger(__name__)
 
 VERSION = 1
 """Part of every signature: a change of what the files mean makes all clips be done again."""
-AUDIO_RATE_HZ = 16000
-MOST_TILT_DEG = 60.0
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What a worker loads once."""
-
-    detector: FaceDetector
-    encoder: "SpeechEncoder"
 
 
 def prepare(
@@ -60,7 +35,9 @@ def prepare(
     executor: str = "local",
     deadline_s: float | None = None,
 ) -> runner.Summary:
-    """Return what became of the clips; write OUT/NAME.json, NAME.failed.json and each clip's three files.
+    """Return what became of the clips; write the lists and each clip's three files.
+
+    Lists: OUT/NAME.json, NAME.failed.json and, unless it is off, NAME.sync.csv with the sound offsets.
 
     What an earlier run has done, with the same settings and unchanged sources, is kept as it is.
     """
@@ -83,6 +60,8 @@ def prepare(
     ]
     _write_json(settings.output_dir / f"{name}.json", entries)
     _write_json(settings.output_dir / f"{name}.failed.json", failed)
+    if settings.sync != "off":
+        _write_sync(settings.output_dir / f"{name}.sync.csv", summary.results)
     return summary
 
 
@@ -108,137 +87,6 @@ def load_tools(settings: PrepareSettings, *, single_thread: bool = False) -> Too
     return Tools(detector, build_speech_encoder(settings.speech_encoder, device=settings.device))
 
 
-def prepare_clip(source: Source, tools: Tools, *, settings: PrepareSettings) -> dict[str, Any]:
-    """Return the training entry of one clip, and what was seen, after writing its three files.
-
-    Pass one finds the faces, pass two crops; pictures are never held. Raises ValueError saying why not.
-    """
-    entry = _entry(source, settings)
-    _check_target(source, settings, entry)
-    require_file(source.video, what="video")
-    # The sound is opened first: a clip without any fails before its faces are looked for.
-    sound = AudioSource(source.audio or source.video, source.start_s - source.mouth_late_s)
-    waveform = load_audio(sound.path, rate=AUDIO_RATE_HZ, start_s=sound.start_s)
-    faces, num_people = find_faces(source, tools.detector, fps=settings.fps)
-    info = collect(faces)
-    _check_faces(info, settings)
-    squares = choose_squares(info.known_boxes, settings)
-    if settings.border == INSIDE:
-        video = probe(source.video)
-        squares = [fit_inside(square, video.width, video.height) for square in squares]
-    cropped = info.in_windows(squares, settings.size)
-    features = tools.encoder.encode(fit_length(waveform, len(info), settings.fps))
-
-    output = settings.output_dir
-    about = _metadata(source, settings, squares, len(info))
-    # Face info first and features last: `_is_intact` then sees when a redone clip was interrupted.
-    save_face_info(output / entry.face_info, cropped, {**about, "detector": tools.detector.name})
-    border = "edge" if settings.border == INSIDE else settings.border
-    with VideoWriter(
-        output / entry.video, settings.size, settings.size, settings.fps,
-        audio=sound, crf=settings.crf, gop=settings.gop,
-    ) as writer:  # fmt: skip
-        for picture, square in zip(_frames(source, settings.fps), squares, strict=True):
-            writer.write(square_crop(picture, square, settings.size, border=border))
-    encoder = tools.encoder
-    save_features(
-        output / entry.audio_embeds,
-        features.numpy(),
-        {**about, "speech_encoder": encoder.name, "rate_hz": f"{encoder.rate_hz:g}", "dim": str(encoder.dim)},
-    )
-    return {
-        "entry": asdict(replace(entry, num_frames=len(info))),
-        "found": round(float(info.found.mean()), 4),
-        "faces_seen": num_people,
-        "source_px": round(float(np.median([square.side for square in squares])), 1),
-    }
-
-
-def find_faces(source: Source, detector: FaceDetector, *, fps: float) -> tuple[list[Face | None], int]:
-    """Return the followed face of every frame of the resampled clip, and the number of faces in it."""
-    return follow_face((picture, detector.detect(picture)) for picture in _frames(source, fps))
-
-
-def choose_squares(boxes: Array, settings: PrepareSettings) -> list[Square]:
-    """Return the square window of each frame from face boxes (F 4), NaN where no face was found."""
-    if settings.crop == "fixed":
-        square = clip_square(boxes, framing=settings.framing, scale=settings.crop_scale)
-        return [square] * len(boxes)
-    squares = following_squares(boxes, smooth_frames=settings.fps / 2, framing=settings.framing)
-    return [_scaled(square, settings.crop_scale) for square in squares]
-
-
-def fit_length(waveform: Array, num_frames: int, fps: float) -> Array:
-    """Return the 16 kHz waveform (N,) cut or padded with silence to exactly the length of the frames."""
-    length = round(num_frames / fps * AUDIO_RATE_HZ)
-    return np.pad(waveform[:length], (0, max(0, length - len(waveform))))
-
-
-def save_features(path: Path, features: Array, metadata: dict[str, str]) -> None:
-    """Write speech features (T D) as `global_embeds` (T 1 D) float32 with what they are."""
-    from safetensors.numpy import save
-
-    embeds = np.ascontiguousarray(features[:, None, :], np.float32)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save({"global_embeds": embeds}, metadata=metadata))
-
-
-def _frames(source: Source, fps: float) -> Iterator[Array]:
-    return read_frames(source.video, start_s=source.start_s, end_s=source.end_s, fps=fps)
-
-
-def _scaled(square: Square, scale: float) -> Square:
-    grow = square.side * (scale - 1) / 2
-    return Square(square.left - grow, square.top - grow, square.side * scale)
-
-
-def _check_faces(info: FaceInfo, settings: PrepareSettings) -> None:
-    if len(info) < settings.min_frames:
-        raise ValueError(f"too short: {len(info)} frames, at least {settings.min_frames} are asked for")
-    share = float(info.found.mean())
-    if share < settings.min_found:
-        raise ValueError(
-            f"the face is seen in {share:.0%} of the frames, at least {settings.min_found:.0%} is asked for"
-        )
-    eyes = info.values["points"][:, 1] - info.values["points"][:, 0]
-    tilt = float(np.median(np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))))
-    if abs(tilt) > MOST_TILT_DEG:
-        raise ValueError(f"the head lies on its side (tilted by {tilt:.0f} degrees); turn the video upright")
-
-
-def _check_target(source: Source, settings: PrepareSettings, entry: SampleEntry) -> None:
-    """Refuse to write over a source, and sweep up what a killed run left half-written."""
-    target = settings.output_dir / entry.video
-    inputs = [path.resolve() for path in (source.video, source.audio) if path is not None]
-    if target.resolve() in inputs:
-        raise ValueError(f"{target}: would be written over its own source; choose another output folder")
-    other = stored_metadata(settings.output_dir / entry.face_info).get("source", str(source.video))
-    if other != str(source.video) and Path(other).is_file():
-        raise ValueError(f"its id is taken by {other} in this output folder; choose another folder or id")
-    pattern = re.compile(rf"\.{re.escape(source.id[:60])}\.[0-9a-f]{{8}}(\.pictures)?\.(mp4|safetensors)")
-    for folder in {(settings.output_dir / path).parent for path in _files(entry)}:
-        for path in folder.glob(".*") if folder.is_dir() else ():
-            if pattern.fullmatch(path.name):
-                path.unlink(missing_ok=True)
-
-
-def _entry(source: Source, settings: PrepareSettings) -> SampleEntry:
-    return SampleEntry(
-        id=source.id,
-        video=f"videos/{source.id}.mp4",
-        face_info=f"face_info/{source.id}.safetensors",
-        audio_embeds=f"audio_embeds/{source.id}.safetensors",
-        num_frames=0,
-        fps=settings.fps,
-        language=source.language,
-        speaker_id=source.speaker_id,
-    )
-
-
-def _files(entry: SampleEntry) -> tuple[str, str, str]:
-    return entry.video, entry.face_info, entry.audio_embeds
-
-
 def _is_intact(output_dir: Path, source: Source, result: dict[str, Any]) -> bool:
     """Return whether the clip's files are there and come from the run the journal remembers."""
     entry = SampleEntry(**result["entry"])
@@ -247,22 +95,13 @@ def _is_intact(output_dir: Path, source: Source, result: dict[str, Any]) -> bool
     return same and (output_dir / entry.video).is_file()
 
 
-def _metadata(
-    source: Source, settings: PrepareSettings, squares: Sequence[Square], count: int
-) -> dict[str, str]:
-    first = squares[0]
-    return {
-        "id": source.id,
-        "source": str(source.video),
-        "signature": source.signature,
-        "num_frames": str(count),
-        "fps": f"{settings.fps:g}",
-        "size": str(settings.size),
-        "crop": settings.crop,
-        "crop_left_top_side": f"{first.left:.2f} {first.top:.2f} {first.side:.2f}",
-        "start_s": f"{source.start_s:g}",
-        "mouth_late_s": f"{source.mouth_late_s:g}",
-    }
+def _write_sync(path: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the measured sound offsets, one row per clip; `--sync_csv` reads this form."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ("file", *SYNC_COLUMNS))
+        writer.writeheader()
+        for key in sorted(results):
+            writer.writerow({"file": key, **{name: results[key]["sync"][name] for name in SYNC_COLUMNS}})
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,11 +1,10 @@
-"""Raw clips: found in a folder or named by a list, each with its sound, language and speaker."""
+"""Raw clips: what one is, the ones found in a folder, and what is told about them besides."""
 
 import csv
-import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,7 +14,6 @@ logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".ts", ".flv")
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus")
-LIST_SUFFIXES = (".txt", ".json", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,10 @@ class Source:
     """How much later than the sound the mouth moves; the sound is moved by this much."""
     language: str = ""
     speaker_id: str = ""
+    stated_s: float | None = None
+    """How long the list says the clip is; a much longer video is not the cut clip."""
+    problem: str = ""
+    """Why this entry of a list cannot be used; it then fails by name instead of vanishing."""
     signature: str = ""
     """What the result depends on; set by the command that prepares the clip."""
 
@@ -53,83 +55,27 @@ def find_in_folder(folder: Path, *, language: str = "") -> list[Source]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; give the one that holds the raw clips")
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in VIDEO_SUFFIXES]
-    videos = [path for path in paths if not path.name.startswith(".")]
+    every = sorted(folder.rglob("*"))
+    videos = [
+        path for path in every if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    ]
     if not videos:
         raise ValueError(f"{folder}: no video in it; known endings are {', '.join(VIDEO_SUFFIXES)}")
-    names = [_id_of(path.relative_to(folder)) for path in videos]
+    others = sum(
+        path.is_file() and path.suffix.lower() not in (*VIDEO_SUFFIXES, *AUDIO_SUFFIXES) for path in every
+    )
+    logger.info("%s: %d videos; %d files of other kinds are not looked at", folder, len(videos), others)
+    names = [id_of(path.relative_to(folder)) for path in videos]
     twice = {name for name, count in Counter(names).items() if count > 1}
     return [
         Source(
             id=f"{name}_{path.suffix[1:].lower()}" if name in twice else name,
             video=path,
-            audio=_sound_beside(path),
+            audio=sound_beside(path),
             language=language,
         )
         for name, path in zip(names, videos, strict=True)
     ]
-
-
-def read_list(path: Path, *, root: Path | None = None, language: str = "") -> list[Source]:
-    """Return the clips a list names: text (a path per line), JSON (list, or object by id) or JSON lines.
-
-    Relative paths start at `root`, else at the list's folder. Raises FileNotFoundError, or ValueError
-    naming the entry.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such list; give a {', '.join(LIST_SUFFIXES)} file")
-    base = root or path.parent
-    entries = _entries(path)
-    if not entries:
-        raise ValueError(f"{path}: the list is empty")
-    return [_from_entry(entry, base, f"{path}: entry {n}", language) for n, entry in enumerate(entries, 1)]
-
-
-def _entries(path: Path) -> list[Mapping[str, Any]]:
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".txt":
-        lines = (line.strip() for line in text.splitlines())
-        return [{"video-path": line} for line in lines if line and not line.startswith("#")]
-    try:
-        if path.suffix == ".jsonl":
-            values: Any = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            values = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path}: cannot be read as JSON ({error})") from error
-    if isinstance(values, Mapping):
-        values = [{"id": key, **value} for key, value in values.items() if isinstance(value, Mapping)]
-    if not isinstance(values, list) or not all(isinstance(value, Mapping) for value in values):
-        raise ValueError(f"{path}: expected a list of objects, one per clip")
-    return values
-
-
-def _from_entry(entry: Mapping[str, Any], base: Path, place: str, language: str) -> Source:
-    """Return a source from a record of TalkVid's published or older form, or of our own pipeline."""
-    details = {**_mapping(entry, "info"), **_mapping(entry, "metadata"), **entry}
-    name = _first(details, "id", "video-id", "clip_id")
-    video = _first(details, "video-path", "video_path", "video", "path")
-    if not video and name:
-        video = f"{name}.mp4"
-    if not video:
-        raise ValueError(f"{place} has neither video-path nor id")
-    audio = _first(details, "audio-path", "audio_path", "audio")
-    video_path = base / video
-    try:
-        end_s = None if details.get("end_s") is None else float(details["end_s"])
-        start_s, mouth_late_s = (float(details.get(key) or 0) for key in ("start_s", "mouth_late_s"))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{place}: start_s, end_s and mouth_late_s are numbers of seconds") from error
-    return Source(
-        id=_id_of(Path(name)) if name else _id_of(Path(Path(video).name)),
-        video=video_path,
-        audio=base / audio if audio else _sound_beside(video_path),
-        start_s=start_s,
-        end_s=end_s,
-        mouth_late_s=mouth_late_s,
-        language=_first(details, "language", "Language") or language,
-        speaker_id=_first(details, "speaker_id", "Person ID"),
-    )
 
 
 def leave_out(sources: Sequence[Source], patterns: Iterable[str]) -> list[Source]:
@@ -178,23 +124,16 @@ def _matches(source: Source, pattern: str) -> bool:
     )
 
 
-def _sound_beside(video: Path) -> Path | None:
+def sound_beside(video: Path) -> Path | None:
+    """Return the sound file of the same name beside a video, or None."""
     candidates = (video.with_suffix(suffix) for suffix in AUDIO_SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _id_of(path: Path) -> str:
+def id_of(path: Path) -> str:
+    """Return a clip's id from its relative path: `__` for a slash, no video suffix, no odd characters."""
     stem = path.with_suffix("") if path.suffix.lower() in VIDEO_SUFFIXES else path
     return re.sub(r"[^\w.+-]", "_", "__".join(stem.parts)).lstrip(".") or "clip"
-
-
-def _first(entry: Mapping[str, Any], *names: str) -> str:
-    return next((str(entry[name]) for name in names if entry.get(name) not in (None, "")), "")
-
-
-def _mapping(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = entry.get(name)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

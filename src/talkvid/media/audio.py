@@ -56,8 +56,12 @@ def duration_s(path: str | os.PathLike[str]) -> float:
     return count / rate
 
 
-def load_audio(path: str | os.PathLike[str], *, rate: int = 16000, start_s: float = 0.0) -> Array:
+def load_audio(
+    path: str | os.PathLike[str], *, rate: int = 16000, start_s: float = 0.0, length_s: float | None = None
+) -> Array:
     """Return the sound as mono float32 (N,) at `rate`; N = decoded samples times the ratio of rates, rounded.
+
+    With `length_s` no more than that is decoded; there may be less.
 
     Works for any sound PyAV decodes and for the sound of a video, whose time 0 is the first picture.
     Raises FileNotFoundError or ValueError with one line, see `stream_audio`.
@@ -75,6 +79,9 @@ def load_audio(path: str | os.PathLike[str], *, rate: int = 16000, start_s: floa
             resampler = resampler or soxr.ResampleStream(source_rate, rate, 1, dtype="float32", quality="VHQ")
             mono = resampler.resample_chunk(mono)
         pieces.append(mono)
+        if length_s is not None and received >= length_s * source_rate:
+            received = round(length_s * source_rate)
+            break
     if resampler is not None:
         pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     wanted = max(1, math.floor(received * rate / source_rate + 0.5))

@@ -137,7 +137,11 @@ def _check_length(container: InputContainer, stream: AudioStream, length_s: floa
     """Raise ValueError for sound that ends early where the file states its length for certain, else warn."""
     if stream.duration is None or stream.time_base is None:
         return
-    stated_s = float(stream.duration * stream.time_base)
+    origin = _picture_start(container)
+    # Sound from before the first picture was cut: it is not missing.
+    early = Fraction(0) if origin is None else origin - (stream.start_time or 0) * stream.time_base
+    early = early if 0 < early <= LONGEST_GAP_S else Fraction(0)
+    stated_s = float(stream.duration * stream.time_base - early)
     if length_s >= stated_s - TRUNCATION_S:
         return
     what = f"{name}: the sound ends at {length_s:.2f} s, the file states {stated_s:.2f} s"

@@ -9,7 +9,7 @@ from accelerate.state import AcceleratorState
 
 from talkvid.config import load_config
 from talkvid.training.config import TrainConfig
-from tests.training.synthetic import Settings, make_dataset, make_model_config
+from tests.training.synthetic import Settings, make_dataset, make_model_config, small_settings
 
 
 @pytest.fixture(autouse=True)
@@ -42,29 +42,7 @@ def settings(drawn: Path, tmp_path: Path, root: Path) -> Settings:
     """Settings of a stage at a size that runs in a second: the shipped YAML, then small values."""
 
     def build(stage: int = 1, *overrides: str) -> TrainConfig:
-        small = [
-            f"run.output_root={tmp_path / 'exp'}",
-            "run.train=drawn",
-            "run.device=cpu",
-            "run.precision=fp32",
-            "run.max_steps=2",
-            f"model.config_path={drawn / 'tiny.json'}",
-            "model.random_init=true",
-            "model.unet_config_path=",
-            "model.vae_path=",
-            "model.reference_net_path=",
-            "model.denoising_unet_path=",
-            "model.motion_module_path=",
-            f"data.meta_paths=[{drawn / 'train.json'}]",
-            "data.width=64",
-            "data.height=64",
-            "data.train_bs=2",
-            f"data.num_frames={1 if stage == 1 else 3}",
-            "data.reference_margin=2",
-            "data.num_workers=0",
-            "optimizer.name=adamw",
-            "optimizer.learning_rate=0.001",
-        ]
+        small = small_settings(drawn, tmp_path / "exp", stage=stage)
         yaml = root / "src" / "configs" / f"stage_{stage}.yaml"
         return load_config(TrainConfig, yaml, overrides=[*small, *overrides])
 

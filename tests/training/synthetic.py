@@ -102,3 +102,30 @@ def make_model_config(folder: Path) -> Path:
     path = folder / "tiny.json"
     replace(config, name="tiny", speech_encoder="log_mel", modules=modules).to_file(path)
     return path
+
+
+def small_settings(drawn: Path, output_root: Path, *, stage: int = 1) -> list[str]:
+    """Settings over a stage's YAML that make it run in a second on the drawn clips."""
+    return [
+        f"run.output_root={output_root}",
+        "run.train=drawn",
+        "run.device=cpu",
+        "run.precision=fp32",
+        "run.max_steps=2",
+        f"model.config_path={drawn / 'tiny.json'}",
+        "model.random_init=true",
+        "model.unet_config_path=",
+        "model.vae_path=",
+        "model.reference_net_path=",
+        "model.denoising_unet_path=",
+        "model.motion_module_path=",
+        f"data.meta_paths=[{drawn / 'train.json'}]",
+        "data.width=64",
+        "data.height=64",
+        "data.train_bs=2",
+        f"data.num_frames={1 if stage == 1 else 3}",
+        "data.reference_margin=2",
+        "data.num_workers=0",
+        "optimizer.name=adamw",
+        "optimizer.learning_rate=0.001",
+    ]

@@ -25,6 +25,8 @@ from talkvid.training.engine_processes import Processes, join, part
 
 _ACCELERATOR = "DS_ACCELERATOR"
 _SWITCH = "ACCELERATE_USE_DEEPSPEED"
+_LOCAL_RANK = "LOCAL_RANK"
+"""Both want it set, without a launcher too."""
 _TAG = "deepspeed"
 _HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -42,12 +44,13 @@ class DeepSpeedEngine:
             run, optimizer=optimizer, train_bs=train_bs, processes=run.num_processes, offload=offload
         )
         _choose_accelerator(device)
-        self.deepspeed = require("deepspeed", extra="train")
+        self.deepspeed = require("deepspeed", extra="deepspeed")
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
         join(device)
         self.alone = device == "cpu" and run.num_processes > 1
         self.accelerator: Any = None
-        self.had_switch = os.environ.get(_SWITCH)
+        self.own_variables = [name for name in (_SWITCH, _LOCAL_RANK) if name not in os.environ]
+        os.environ.setdefault(_LOCAL_RANK, "0")
         if self.alone:
             self.device = torch.device(device)
         else:
@@ -111,17 +114,20 @@ class DeepSpeedEngine:
 
     def close(self) -> None:
         """Leave the group of processes, and the environment as it was."""
-        if self.had_switch is None:
-            os.environ.pop(_SWITCH, None)
+        for name in self.own_variables:
+            os.environ.pop(name, None)
         part()
 
     def _accelerator(self, run: RunConfig) -> Any:
         from accelerate import Accelerator
-        from accelerate.utils import DeepSpeedPlugin, DistributedType
+        from accelerate.utils import DeepSpeedPlugin, DistributedType, GradientAccumulationPlugin
 
         accelerator = Accelerator(
             mixed_precision="no" if run.precision == "fp32" else run.precision,
             deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=self.settings),
+            gradient_accumulation_plugin=GradientAccumulationPlugin(
+                num_steps=self.optimizer_config.accumulation
+            ),
         )
         if accelerator.distributed_type != DistributedType.DEEPSPEED:
             self.name = str(accelerator.distributed_type)

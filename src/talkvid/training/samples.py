@@ -14,7 +14,8 @@ from torch import nn
 from talkvid.dataset.augment import Augmentation, change_frame, change_points, draw_augmentation
 from talkvid.dataset.face_track import load_face_track
 from talkvid.dataset.index import Clip
-from talkvid.dataset.talking_face import Window, choose_window, load_audio_features
+from talkvid.dataset.speech_rows import open_audio_features
+from talkvid.dataset.talking_face import Window, choose_window
 from talkvid.inference.device import Placement
 from talkvid.inference.pipeline import Pipeline
 from talkvid.inference.scene import Scene
@@ -72,16 +73,15 @@ class SampleClip:
         """Return the reference frame as portrait, and key points and speech features of the window."""
         clip, window = self.clip, self.window
         frames = slice(window.first, window.first + window.count)
-        features = load_audio_features(clip.audio_embeds)
         return Scene(
             portrait=change_frame(read_at(clip.video, [window.reference])[0], self.change),
             speech=resampled_rows(
-                features,
+                open_audio_features(clip.audio_embeds),
                 ROWS_PER_FRAME * clip.num_frames,
                 ROWS_PER_FRAME * frames.start,
                 ROWS_PER_FRAME * frames.stop,
             ),
-            poses=change_points(load_face_track(clip.face_info).points[frames], self.change)[:, :3],
+            poses=change_points(load_face_track(clip.face_info, [frames]).points, self.change)[:, :3],
         )
 
 

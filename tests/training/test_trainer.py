@@ -10,8 +10,7 @@ from safetensors.torch import load_file
 
 from talkvid.dataset.batch import Batch, SampleKey
 from talkvid.training import run as training_run
-from talkvid.training.config import RunConfig
-from talkvid.training.engine import check_launch, choose_device
+from talkvid.training.engine import choose_device
 from talkvid.training.logbook import read_losses
 from talkvid.training.run import run_training
 from talkvid.training.run_folder import RunFolder
@@ -119,20 +118,6 @@ def test_an_unknown_key_is_named_before_anything_is_built(settings: Settings) ->
         settings(1, "data.train_sb=2")
 
 
-def test_a_launch_for_several_processes_or_deepspeed_never_runs_as_one() -> None:
-    check_launch(RunConfig(), environment={})
-    for environment in (
-        {"ACCELERATE_USE_DEEPSPEED": "true"},
-        {"WORLD_SIZE": "2"},
-        {"ACCELERATE_USE_FSDP": "1"},
-    ):
-        with pytest.raises(ValueError, match="one process"):
-            check_launch(RunConfig(), environment=environment)
-    for run in (RunConfig(engine="deepspeed"), RunConfig(num_processes=2)):
-        with pytest.raises(ValueError, match="one process"):
-            check_launch(run, environment={})
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there_is_named(settings: Settings) -> None:
     assert choose_device("auto") in ("cpu", "mps")
@@ -223,3 +208,10 @@ def test_a_clip_that_is_shorter_than_its_list_says_is_named(settings: Settings, 
     path.write_text(json.dumps(entries))
     with pytest.raises(ValueError, match=r"clip0\.safetensors: 14 frames, the list says 500"):
         run_training(settings(1, f"data.meta_paths=[{path}]", "data.train_bs=1"))
+
+
+def test_a_run_that_only_measures_saves_nothing(settings: Settings, tmp_path: Path) -> None:
+    assert len(run_training(settings(1, "run.save_every=0"))) == 2
+    folder = tmp_path / "exp" / "drawn" / "stage_1"
+    assert (folder / "losses.csv").is_file() and RunFolder(folder).latest_checkpoint() is None
+    assert not list(folder.glob("denoising_unet-*"))

@@ -121,7 +121,7 @@ class Trainer:
                 values.update(self._validate())
             write(values)
             stopping = values.pop("stopping") > 0 and self.step < run.max_steps
-            if stopping or self.step % run.save_every == 0 or self.step == run.max_steps:
+            if stopping or self._saves_now():
                 self.save()
             if stopping:
                 logger.warning(
@@ -133,6 +133,10 @@ class Trainer:
                 )
                 raise SystemExit(TERMINATED)
         return losses
+
+    def _saves_now(self) -> bool:
+        every = self.run_config.save_every
+        return every > 0 and (self.step % every == 0 or self.step == self.run_config.max_steps)
 
     def _one_step(self, stream: Iterator[Any]) -> dict[str, float]:
         started = time.monotonic()
@@ -249,7 +253,7 @@ class Trainer:
             shown = {name: value for name, value in values.items() if name != "stopping"}
             if self.step % run.log_every == 0 or self.step == run.max_steps or "validation_loss" in shown:
                 logbook.add(self.step, shown)
-            if self.step % run.save_every == 0:
+            if self._saves_now():
                 logbook.draw()
             progress.update(self.step, {"loss": shown["loss"]})
 

@@ -53,7 +53,7 @@ def main() -> None:
     start = make_start(args.folder / "start", args.size)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     print(f"{args.size}, {args.pixels} px, {args.engine}, {args.steps} steps, {device}")
-    print(f"{'stage':>5} {'precision':>9} {'latents':>8} {'it/s':>8} {'memory GiB':>11}")
+    print(f"{'stage':>5} {'precision':>9} {'latents':>8} {'it/s':>8} {'memory GB':>11}")
     for stage, precision, cached in product(args.stages, args.precision, (False, True)):
         rate, memory = measure(args, stage, precision=precision, cached=cached, data=data, start=start)
         latents = "cached" if cached else "encoded"
@@ -73,7 +73,7 @@ def make_start(folder: Path, size: str) -> Path:
 def measure(
     args: argparse.Namespace, stage: int, *, precision: str, cached: bool, data: Path, start: Path
 ) -> tuple[float, float]:
-    """Train one combination; return steps per second and the peak memory in GiB."""
+    """Train one combination; return steps per second and the peak memory in GB."""
     runs = args.folder / "runs"
     shutil.rmtree(runs, ignore_errors=True)
     settings = [
@@ -102,7 +102,7 @@ def measure(
         raise SystemExit(f"{' '.join(command)}\n{done.stderr[-3000:]}")
     rows = read_losses(runs / "speed" / f"stage_{stage}" / "losses.csv")
     seconds = [row["seconds"] for row in rows[len(rows) // 5 :]]
-    return 1 / statistics.median(seconds), max(row.get("memory_gib", float("nan")) for row in rows)
+    return 1 / statistics.median(seconds), max(row.get("memory_gb", float("nan")) for row in rows)
 
 
 if __name__ == "__main__":

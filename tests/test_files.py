@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from talkvid.files import atomic_path
+from talkvid.files import atomic_folder, atomic_path
 
 
 def test_a_finished_file_takes_its_name_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -57,3 +57,20 @@ def test_a_finished_file_may_be_read_as_any_new_file_of_the_user(tmp_path: Path)
     with atomic_path(tmp_path / "a.txt") as temporary:
         temporary.touch(mode=0o600)
     assert (tmp_path / "a.txt").stat().st_mode == plain.stat().st_mode
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), atomic_folder(tmp_path / "new") as temporary:
+        (temporary / "a.txt").write_text("half")
+        raise KeyError("stop")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "new").mkdir()
+    with atomic_folder(tmp_path / "new") as temporary:
+        (temporary / "a.txt").write_text("done")
+        assert os.listdir(tmp_path / "new") == []
+    assert os.listdir(tmp_path) == ["new"] and (tmp_path / "new" / "a.txt").read_text() == "done"
+    with (
+        pytest.raises(ValueError, match=r"new: the output folder is not empty"),
+        atomic_folder(tmp_path / "new"),
+    ):
+        pass

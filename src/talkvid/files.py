@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,30 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Hand out a temporary folder that becomes the target, whole, when the block ends well.
+
+    On an exception it is removed. Raises ValueError when the target is a file, holds anything, or cannot be
+    made.
+    """
+    target = Path(os.path.abspath(target))
+    if target.is_dir():
+        if any(target.iterdir()):
+            raise ValueError(f"{target}: the output folder is not empty; choose another one")
+    elif target.exists():
+        raise ValueError(f"{target}: the output is a file; give the path of a new folder")
+    else:
+        make_parent(target)
+    temporary = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _new_file_mode() -> int:

@@ -17,7 +17,7 @@ VERBS = {
     "generate": "turn one portrait and one speech file into a talking-head video",
     "preprocess": "turn raw clips into crops, face records, speech features and a training list",
     "train": "train one of the three stages",
-    "models": "fetch the published checkpoints into model_ckpts/",
+    "models": "fetch the published checkpoints into model_ckpts/, or export a trained one",
     "doctor": "say what is installed, what will be used and what is missing",
 }
 """Each verb lives in `talkvid/cli/<verb>.py` with `add_arguments(parser)` and `run(args) -> exit code`."""

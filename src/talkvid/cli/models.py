@@ -1,4 +1,4 @@
-"""Fetch the published V-Express release into model_ckpts/, in the layout that `--checkpoint_path` reads."""
+"""Fetch the published V-Express release into model_ckpts/, or export a checkpoint as a folder to hand on."""
 
 import argparse
 import logging
@@ -16,14 +16,64 @@ logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
     parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("fetch", "export"),
+        default="fetch",
+        help="fetch the release (the default), or export a checkpoint",
+    )
+    fetching = parser.add_argument_group("fetch")
+    fetching.add_argument(
         "--folder", type=Path, default=Path("model_ckpts"), help="where the models go (model_ckpts)"
     )
-    parser.add_argument("--release", default=RELEASE, help=f"hub id to fetch from ({RELEASE})")
-    parser.add_argument("--list", action="store_true", help="print what would be fetched, and fetch nothing")
+    fetching.add_argument("--release", default=RELEASE, help=f"hub id to fetch from ({RELEASE})")
+    fetching.add_argument(
+        "--list", action="store_true", help="print what would be fetched, and fetch nothing"
+    )
+    exporting = parser.add_argument_group("export")
+    exporting.add_argument(
+        "--checkpoint", help="run folder (exp/NAME/stage_N), checkpoint folder or hub id to export"
+    )
+    exporting.add_argument("--output", type=Path, help="new folder of the export")
+    exporting.add_argument(
+        "--layout", choices=("talkvid", "v-express"), default="talkvid",
+        help="config.json with safetensors, or the five .bin files of the V-Express release (talkvid)",
+    )  # fmt: skip
+    exporting.add_argument(
+        "--dtype", choices=("fp16", "bf16", "fp32"), default="fp32", help="type of the stored weights (fp32)"
+    )
+    exporting.add_argument("--step", type=int, help="step of a run (its last complete one)")
+    exporting.add_argument("--lora", type=Path, help="lora-<step>.safetensors to add to the weights")
 
 
 def run(args: argparse.Namespace) -> int:
+    """Return 0 when everything is written; the last line printed is the folder."""
+    return export(args) if args.action == "export" else fetch(args)
+
+
+def export(args: argparse.Namespace) -> int:
+    """Return 0 when the checkpoint lies in its new folder."""
+    if args.checkpoint is None or args.output is None:
+        raise ValueError("talkvid models export needs --checkpoint and --output")
+    from talkvid.inference.device import DTYPES
+    from talkvid.training.export import export_checkpoint
+
+    export_checkpoint(
+        args.checkpoint,
+        args.output,
+        layout=args.layout,
+        dtype=DTYPES[args.dtype],
+        step=args.step,
+        adapters=args.lora,
+    )
+    print(args.output)
+    return 0
+
+
+def fetch(args: argparse.Namespace) -> int:
     """Return 0 when every file is in its place; what is there already is not fetched again."""
+    if args.checkpoint is not None or args.output is not None:
+        raise ValueError("--checkpoint and --output belong to `talkvid models export`; say export")
     from huggingface_hub import HfApi, hf_hub_download
 
     try:

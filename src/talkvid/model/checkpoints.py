@@ -32,6 +32,12 @@ def module_file_name(module: str, step: int, *, suffix: str = ".safetensors") ->
     return f"{module}-{step}{suffix}"
 
 
+def step_of(path: str | Path) -> int | None:
+    """Return the step in the name of an export; None for any other file."""
+    match = _EXPORT.fullmatch(Path(path).name)
+    return int(match[2]) if match else None
+
+
 def exported_modules(folder: str | Path) -> dict[int, dict[str, Path]]:
     """Return step -> network -> file for all exports in a run's folder, lowest step first."""
     found: dict[int, dict[str, Path]] = {}
@@ -175,7 +181,15 @@ def _from_hub(name: str) -> Path:
 
 
 def _own_folder(search: _Search, config: BundleConfig) -> Checkpoint:
-    files = {name: search.folder / f"{name}.safetensors" for name in config.modules}
+    files = {}
+    for name in (*config.modules, "motion_module"):
+        for suffix in _SUFFIXES:
+            if (search.folder / f"{name}{suffix}").is_file():
+                files[name] = search.folder / f"{name}{suffix}"
+                break
+        else:
+            if name in config.modules:
+                files[name] = search.folder / f"{name}.safetensors"  # named where it is missed
     files.update(search.parts.networks())
     return _with_vae(search, Checkpoint(config, search.speech_encoder(config.speech_encoder), files))
 

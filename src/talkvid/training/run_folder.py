@@ -16,6 +16,7 @@ from talkvid.model.checkpoints import exported_modules
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "state.json"
+SETTINGS_FILE = "settings.yaml"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 EMA_FOLDER = "ema"
 DESCRIPTION = ("config.json", "vae.safetensors")

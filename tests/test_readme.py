@@ -1,4 +1,4 @@
-"""The README cannot rot: its flags, paths, settings, commands and Python exist."""
+"""The README and the page on training cannot rot: their flags, paths, settings, commands and Python exist."""
 
 import argparse
 import ast
@@ -17,10 +17,16 @@ from talkvid.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
-TOP_FOLDERS = ("src/", "scripts/", "tests/", "test_samples/", "tools/", "benchmarks/", "assets/", ".ci/")
-OTHERS_FLAGS = {"--help"}
-PROGRAMS = {"bash", "python", "pip", "talkvid"}
+TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+TEXTS = {"README": README, "training": TRAINING}
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README + TRAINING, flags=re.DOTALL)
+TOP_FOLDERS = ("src/", "scripts/", "tests/", "test_samples/", "docs/", "benchmarks/", "assets/", ".ci/")
+OTHERS_FLAGS = {"--help", "--multi_gpu", "--use_deepspeed", "--logdir"}
+"""Of this kind are also those of accelerate and tensorboard."""
+PROGRAMS = {"bash", "python", "pip", "talkvid", "cp", "export"}
+VARIABLES = {"STAGE", "TRAIN", "GPU", "ENGINE", "CONFIG", "HOST_NUM", "INDEX", "CHIEF_IP", "CHIEF_PORT"}
+
+each_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 
 
 def blocks(language: str) -> list[str]:
@@ -49,27 +55,41 @@ def test_the_first_two_commands_are_the_promised_ones() -> None:
     assert commands()[:2] == [["bash", "scripts/inference.sh"], ["bash", "scripts/test.sh"]]
 
 
-def test_every_flag_exists() -> None:
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z_]+", README))
+@each_text
+def test_every_flag_exists(text: str) -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z_]+", text))
     assert named and named <= known_flags(), named - known_flags()
 
 
-def test_every_path_exists() -> None:
-    words = re.findall(r"[\w./-]+", README)
+@each_text
+def test_every_path_exists(text: str) -> None:
+    words = re.findall(r"[\w./-]+", text)
     paths = {word.rstrip(".") for word in words if word.startswith(TOP_FOLDERS)}
-    paths |= {name for name in re.findall(r"`([\w.-]+)`", README) if name.endswith((".md", ".txt", ".toml"))}
+    paths |= {name for name in re.findall(r"`([\w.-]+)`", text) if name.endswith((".md", ".txt", ".toml"))}
+    paths -= {command[2] for command in commands() if command[0] == "cp"}
     assert paths
     missing = [path for path in paths if not (ROOT / path).exists()]
     assert not missing
 
 
-def test_every_setting_exists() -> None:
+@each_text
+def test_every_setting_exists(text: str) -> None:
     from talkvid.training.config import TrainConfig
 
     sections = "|".join(field.name for field in fields(TrainConfig))
-    overrides = re.findall(rf"\b(?:{sections})\.\w+=[\w.-]+", README)
+    overrides = re.findall(rf"\b(?:{sections})\.\w+=(?:\[[\w.,/-]*\]|[\w./-]+)", text)
     assert overrides
-    load_config(TrainConfig, overrides=overrides)
+    for override in overrides:
+        load_config(TrainConfig, overrides=[override])
+    for section, name in re.findall(rf"`({sections})\.(\w+)`", text):
+        assert hasattr(getattr(TrainConfig(), section), name), f"{section}.{name}"
+
+
+def test_every_variable_of_the_training_script_is_read_and_none_is_left_out() -> None:
+    source = (ROOT / "src" / "talkvid" / "cli" / "launch_train.py").read_text(encoding="utf-8")
+    used = {word.split("=")[0] for command in commands() for word in command if re.match(r"[A-Z_]+=", word)}
+    assert used <= VARIABLES
+    assert all(f'"{name}"' in source and f"`{name}`" in TRAINING for name in VARIABLES)
 
 
 @pytest.mark.parametrize("text", blocks("python"))
@@ -91,7 +111,7 @@ def test_the_sample_entry_has_the_fields_of_the_record(text: str) -> None:
 def test_every_shell_command_starts_something_that_exists(command: list[str]) -> None:
     program, *rest = without_variables(command)
     assert program in PROGRAMS
-    if program in ("bash", "python"):
+    if program in ("bash", "python", "cp"):
         assert (ROOT / rest[0]).is_file()
     if program == "talkvid":
         assert rest[0] in VERBS

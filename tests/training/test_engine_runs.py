@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,11 +134,15 @@ def test_a_signal_to_one_process_saves_and_stops_all(drawn: Path, tmp_path: Path
 
 
 def test_processes_that_know_nothing_of_each_other_are_refused(drawn: Path, tmp_path: Path) -> None:
-    # Two processes of a launcher, each told that it is the only one of its run.
-    ended = run(
-        [*launcher(2), "src/train.py", "--config", "src/configs/stage_1.yaml"]
-        + small_settings(drawn, tmp_path / "exp")
-    )
+    # Two processes of one launcher, while the settings speak of one.
+    ended = train(small_settings(drawn, tmp_path / "exp"), processes=2)
     assert ended.code != 0
     assert "run.num_processes=1, but the launch started 2 process(es)" in ended.errors
     assert not (tmp_path / "exp").exists()
+
+
+@pytest.mark.slow
+def test_a_training_killed_twice_ends_where_an_undisturbed_one_ends() -> None:
+    ended = run([sys.executable, "-m", "benchmarks.kill_resume", "--kills", "2", "--steps", "10"])
+    assert ended.code == 0, ended.errors
+    assert ended.errors.rstrip().endswith(": 0 differ")

@@ -1,5 +1,6 @@
 """Batches made ahead by other processes; what is wrong with a clip reaches the user as one line."""
 
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ def load_batches(
         num_workers=num_workers,
         # Forked workers would wait for ever for the threads of OpenCV and torch, which stay behind.
         multiprocessing_context="forkserver" if num_workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
         collate_fn=_collate,
         pin_memory=torch.cuda.is_available(),
     )
@@ -62,6 +63,11 @@ def _collate(samples: Sequence[Sample | _Unreadable]) -> Batch | _Unreadable:
     return collate([sample for sample in samples if isinstance(sample, Sample)])
 
 
-def _one_thread(_worker: int) -> None:
-    """Workers share the machine by their number; torch gives each one thread by itself, OpenCV does not."""
+def _begin_worker(_worker: int) -> None:
+    """Give a worker one thread, and leave it running when the whole group of processes is told to stop.
+
+    Workers share the machine by their number; torch gives each one thread by itself, OpenCV does not. The
+    training finishes its step and saves it before it stops, and its workers end with it.
+    """
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -47,8 +47,8 @@ def draw_sheet(rows: Sequence[Row], *, title: str) -> Array:
     draw.text((MARGIN, 2), title, font=font, fill=INK)
     for number, row in enumerate(rows):
         top = LINE + number * block
-        draw.text((MARGIN, top + 2), row.name, font=font, fill=INK)
-        draw.text((MARGIN + step_x, top + 2), "real above, generated below", font=font, fill=INK)
+        words = f"{row.name}: real above, generated below"
+        draw.text((MARGIN, top + 2), words, font=font, fill=INK)
         top += LINE
         _paste(canvas, row.portrait, (MARGIN, top), size)
         draw.text((MARGIN, top + step_y), "portrait", font=font, fill=INK)

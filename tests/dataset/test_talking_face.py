@@ -179,3 +179,47 @@ def test_the_reference_implementations_own_files_are_read(shared: Path) -> None:
     folder = shared / "media" / "peer_prepared"
     track = load_face_track(folder / "RD_Radio10_0_clip_0_face_info.pt")
     assert len(track) == 61 and track.mouth.shape == (61, 20, 2)
+
+
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_crop_scale_mirror_and_colour_move_pictures_points_and_mask_together(
+    listed: Path, flip: float
+) -> None:
+    jittered = dataset(
+        listed, replace(PLAIN, flip_probability=flip, min_crop=0.6, colour=0.2, latent_factor=1)
+    )
+    widths, compared = [], 0
+    for epoch in range(12):
+        sample = jittered[SampleKey(epoch, 0)]
+        widths.append(float(sample.target_points[0, 1, 0] - sample.target_points[0, 0, 0]))
+        pictures = [*sample.target_images.unbind(1), sample.reference_image]
+        for picture, points in zip(pictures, [*sample.target_points, sample.reference_points], strict=True):
+            places = [(int(x), int(y)) for x, y in points.round().clamp(0, 63)]
+            inside = [0 < x < 63 and 0 < y < 63 for x, y in points.tolist()]
+            nose = picture[:, places[2][1], places[2][0]].sum()
+            for eye in (0, 1):  # eyes are drawn dark, the nose lies on bright skin
+                x, y = places[eye]
+                assert not inside[eye] or not inside[2] or picture[:, y, x].sum() < nose - 0.5
+        red = sample.target_images[0] - sample.target_images[1]
+        mask = sample.lip_masks[0]
+        assert ((mask == 0) | (mask == 1)).all()
+        for frame in range(3):
+            columns, lips = mask[frame].amax(0).nonzero(), (red[frame] > 0.6).nonzero()
+            if columns.min() > 0 and columns.max() < 63:
+                assert len(lips) and mask[frame][lips[:, 0], lips[:, 1]].float().mean() > 0.97
+                assert abs(float(lips[:, 1].float().mean() - columns.float().mean())) < 3.5
+                compared += 1
+        x, y = sample.target_points[0, 0].tolist()
+        if 4 < x < 60 and 4 < y < 60:  # the image-left eye stays red in the key-point picture
+            assert sample.kps_images[:, 0, int(y), int(x)].tolist() == [1, 0, 0]
+    assert compared > 10
+    assert min(widths) > 16 and max(widths) > 1.2 * 17  # both eyes keep their side; the scale did change
+
+
+def test_windows_of_a_cached_table_follow_a_file_that_is_replaced(tmp_path: Path) -> None:
+    found = dataset(make_dataset(tmp_path, num_clips=2))
+    before = found[0].target_images
+    other = dataset(make_dataset(tmp_path, num_clips=1, num_frames=14, name="other"))
+    assert torch.equal(other[0].target_images, before)
+    found.clips[0].video.write_bytes(found.clips[1].video.read_bytes())
+    assert not torch.equal(found[0].target_images, before)

@@ -68,7 +68,7 @@ class Savings:
 
 
 def memory_savings(run: RunConfig) -> Savings:
-    """Return what run.gradient_checkpointing, run.offload and run.save_gpu_memory come to, and log it."""
+    """Return what run.gradient_checkpointing, run.offload and run.save_gpu_memory come to."""
     if run.offload != "none" and run.engine != "deepspeed":
         raise ValueError(
             f"run.offload={run.offload} is DeepSpeed's, but run.engine={run.engine}: choose "
@@ -77,10 +77,6 @@ def memory_savings(run: RunConfig) -> Savings:
     if not run.save_gpu_memory:
         return Savings(run.gradient_checkpointing, run.offload)
     offload = "optimizer" if run.engine == "deepspeed" and run.offload == "none" else run.offload
-    logger.info(
-        "run.save_gpu_memory: layers are recomputed in backward (run.gradient_checkpointing=true)%s",
-        f", {offload} live in the machine's memory (run.offload={offload})" if offload != "none" else "",
-    )
     return Savings(gradient_checkpointing=True, offload=offload)
 
 
@@ -136,6 +132,11 @@ def build_engine(run: RunConfig, *, optimizer: OptimizerConfig, train_bs: int = 
     if run.engine != "single" and device == "mps":
         raise ValueError(f"run.engine={run.engine} needs run.device=cpu or cuda, not mps")
     savings = memory_savings(run)
+    if run.save_gpu_memory:
+        logger.info(
+            "run.save_gpu_memory switches on run.gradient_checkpointing=true and run.offload=%s",
+            savings.offload,
+        )
     engine: Engine
     if run.engine == "deepspeed":
         from talkvid.training.engine_deepspeed import DeepSpeedEngine

@@ -29,6 +29,8 @@ def run_training(config: TrainConfig) -> list[float]:
     Every process of run.engine calls this; the first one alone writes what all share.
     """
     engine = build_engine(config.run, optimizer=config.optimizer, train_bs=config.data.train_bs)
+    if not engine.processes.is_main:
+        logging.getLogger("talkvid").setLevel(logging.WARNING)
     try:
         return _train(config, engine)
     finally:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from talkvid.dataset.tensor_files import save_arrays
 from talkvid.face.crop import Square
-from talkvid.files import atomic_path
 from talkvid.records import Array, Face
 
 COORDINATES = ("box", "points", "lips", "contour", "lmk106")
@@ -71,12 +71,7 @@ def _interpolate(rows: Sequence[Array | float | None]) -> Array | None:
 
 def save_face_info(path: Path, info: FaceInfo, metadata: Mapping[str, str]) -> None:
     """Write the arrays and `found` (uint8) as safetensors."""
-    from safetensors.numpy import save
-
-    arrays = {name: np.ascontiguousarray(values) for name, values in info.values.items()}
-    with atomic_path(path) as temporary:
-        stored = save({**arrays, "found": info.found.astype(np.uint8)}, metadata=dict(metadata))
-        temporary.write_bytes(stored)
+    save_arrays(path, {**info.values, "found": info.found.astype(np.uint8)}, metadata)
 
 
 def stored_metadata(path: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from talkvid.dataset.face_info import FaceInfo, collect, save_face_info, stored_
 from talkvid.dataset.prepare_settings import INSIDE, PrepareSettings
 from talkvid.dataset.sources import Source
 from talkvid.dataset.sync_offset import OFFSET, UNDECIDED, SoundOffset, lip_opening, measure_offset
+from talkvid.dataset.tensor_files import save_arrays
 from talkvid.face.crop import (
     Square,
     clip_square,
@@ -21,7 +22,6 @@ from talkvid.face.crop import (
     square_crop,
 )
 from talkvid.face.detect import FaceDetector
-from talkvid.files import atomic_path
 from talkvid.media.audio import AudioSource, load_audio
 from talkvid.media.files import require_file
 from talkvid.media.video import probe, read_frames
@@ -152,11 +152,7 @@ def fit_length(waveform: Array, num_frames: int, fps: float) -> Array:
 
 def save_features(path: Path, features: Array, metadata: dict[str, str]) -> None:
     """Write speech features (T D) as `global_embeds` (T 1 D) float32 with what they are."""
-    from safetensors.numpy import save
-
-    embeds = np.ascontiguousarray(features[:, None, :], np.float32)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save({"global_embeds": embeds}, metadata=metadata))
+    save_arrays(path, {"global_embeds": features[:, None, :].astype(np.float32)}, metadata)
 
 
 def _frames(source: Source, fps: float) -> Iterator[Array]:

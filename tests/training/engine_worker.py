@@ -32,8 +32,11 @@ def part_of(case: Case, seed: int, *, rank: int, processes: int) -> tuple[Batch,
     latents, draws = case.draws(seed)
     size = CLIPS // processes
     mine = slice(rank * size, (rank + 1) * size)
-    values = {entry.name: getattr(case.batch, entry.name) for entry in fields(case.batch)}
-    batch = Batch(**{name: None if value is None else value[mine] for name, value in values.items()})
+    values: dict[str, Any] = {entry.name: getattr(case.batch, entry.name) for entry in fields(case.batch)}
+    own_values: dict[str, Any] = {
+        name: None if value is None else value[mine] for name, value in values.items()
+    }
+    batch = Batch(**own_values)
     own = replace(
         draws,
         noise=draws.noise[mine],

@@ -130,3 +130,11 @@ def test_a_new_projection_beside_one_that_is_kept_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"model\.new_audio_projection=true"):
         settings(2, "model.new_audio_projection=true", *others)
+
+
+def test_held_out_clips_of_another_encoder_are_refused_before_the_first_step(
+    settings: Settings, tmp_path: Path
+) -> None:
+    data = wider(tmp_path / "wide", dim=20, encoder="big")
+    with pytest.raises(ValueError, match=r"features are 20 wide, the model reads 12: prepare these clips"):
+        run_training(settings(1, f"validation.meta_paths=[{data}]"))

@@ -15,13 +15,12 @@ from talkvid.model.checkpoints import step_of
 from talkvid.training.config import TrainConfig
 from talkvid.training.logbook import CSV_NAME, read_losses
 from talkvid.training.provenance import RECORD, versions
-from talkvid.training.run_folder import SETTINGS_FILE
+from talkvid.training.run_folder import EMA_FOLDER, SETTINGS_FILE
 
 logger = logging.getLogger(__name__)
 
 CARD_FILE = "README.md"
 UNKNOWN = "not recorded"
-EMA_FOLDER = "ema"
 _LAST_ROWS = 100
 
 _USE = {

@@ -56,7 +56,7 @@ def fit_config(config: BundleConfig, speech: SpeechFeatures, model: ModelConfig)
     spec = config.modules.get(_PROJECTION)
     if spec is None:
         return config
-    width = int(spec.config.get("embedding_dim", 768))
+    width = _width(config)
     same_name = not speech.encoder or _plain(speech.encoder) == _plain(config.speech_encoder)
     if model.new_audio_projection:
         changed = replace(spec, config={**spec.config, "embedding_dim": speech.dim})
@@ -79,6 +79,16 @@ def fit_config(config: BundleConfig, speech: SpeechFeatures, model: ModelConfig)
     return config
 
 
+def require_width(clips: Sequence[Clip], config: BundleConfig) -> None:
+    """Raise ValueError when the features of further clips, such as held-out ones, do not fit the model."""
+    speech = read_speech_features(clips)
+    if _PROJECTION in config.modules and speech.dim != _width(config):
+        raise ValueError(
+            f"{clips[0].audio_embeds}: speech features are {speech.dim} wide, the model reads "
+            f"{_width(config)}: prepare these clips with the speech encoder of the training clips"
+        )
+
+
 def renew_audio_projection(bundle: ModelBundle, config: BundleConfig, *, seed: int) -> None:
     """Put a random audio projection of the config's sizes into the bundle; its weights follow from `seed`."""
     with torch.random.fork_rng(devices=[]):
@@ -89,7 +99,7 @@ def renew_audio_projection(bundle: ModelBundle, config: BundleConfig, *, seed: i
 
 
 def _width(config: BundleConfig) -> int:
-    return int(config.modules[_PROJECTION].config["embedding_dim"])
+    return int(config.modules[_PROJECTION].config.get("embedding_dim", 768))
 
 
 def _features_of(clip: Clip) -> SpeechFeatures:

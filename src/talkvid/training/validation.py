@@ -12,6 +12,7 @@ from talkvid.training.config import TrainConfig
 from talkvid.training.randomness import StepRandom
 from talkvid.training.run_folder import RunFolder
 from talkvid.training.samples import SampleVideos
+from talkvid.training.speech_fit import require_width
 from talkvid.training.task import TalkingHeadTask
 from talkvid.training.trackers import Tracker
 
@@ -34,6 +35,7 @@ def build_validation(
     if not config.validation.meta_paths:
         return None
     clips = usable_clips(config, config.validation.meta_paths)
+    require_width(clips, task.bundle.config)
     dataset = TalkingFaceDataset(
         clips, window_settings(config, task.bundle, augmented=False), seed=config.run.seed
     )

@@ -73,4 +73,6 @@ def test_a_missing_speech_encoder_stops_the_run_before_any_clip(
     write_clip(folder / "a.mp4")
     model = tmp_path / "wav2vec2"
     assert run("--input_dir", folder, "--output_dir", tmp_path / "out", "--audio_encoder_path", model) == 2
-    assert str(model) in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert str(model) in error
+    assert "give --speech_encoder log-mel" in error

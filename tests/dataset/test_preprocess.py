@@ -58,7 +58,7 @@ def test_the_points_of_the_crop_lie_on_the_face_of_the_crop(
 def test_frames_without_a_face_stay_and_sound_stays_in_sync(
     tmp_path: Path, settings: PrepareSettings
 ) -> None:
-    """Peer defect 6 and parity item 14: frames without a face were dropped while the sound was kept."""
+    """No frame is dropped."""  # 5.14: faceless frames were, so picture and sound drifted apart
     sound = write_sound(tmp_path / "s.wav", 2.0, click_s=36 / 24)
     video = write_clip(
         tmp_path / "a.mp4", face_at=lambda n: None if 10 <= n < 25 else (96, 64), flash=36, sound=sound
@@ -81,7 +81,7 @@ def test_frames_without_a_face_stay_and_sound_stays_in_sync(
 def test_other_frame_rates_are_resampled_in_time(
     tmp_path: Path, settings: PrepareSettings, fps: float
 ) -> None:
-    """Parity item 14: `int(fps)` sent 23.976 through another path; here time alone counts."""
+    """Time alone counts."""  # 5.14: `int(fps)` sent 23.976 through re-encoding
     flash_s = 1.2
     sound = write_sound(tmp_path / "s.wav", 2.0, click_s=flash_s)
     video = write_clip(
@@ -101,7 +101,8 @@ def staying(at: tuple[int, int]) -> Callable[[int], tuple[int, int]]:
 def test_a_face_at_the_border_is_padded_not_stretched_and_stays_in_the_middle(
     tmp_path: Path, settings: PrepareSettings
 ) -> None:
-    """Parity item 14: at the right border 500x320 pixels were stretched to a square."""
+    """Both at a side and in a corner."""
+    # 5.14: at the right border 500x320 pixels were stretched to a square, at the top left the face moved.
     sound = write_sound(tmp_path / "s.wav", 2.0)
     for name, centre in {"right": (170, 64), "corner": (22, 22)}.items():
         video = write_clip(tmp_path / f"{name}.mp4", face_at=staying(centre), sound=sound)

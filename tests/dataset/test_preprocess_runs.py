@@ -68,7 +68,7 @@ def test_a_head_that_lies_on_its_side_fails_with_the_remedy(
 
 
 def test_sources_are_never_touched(tmp_path: Path, settings: PrepareSettings) -> None:
-    """Peer defect 5: the input was re-encoded in place and removed, whatever ffmpeg said."""
+    """Bytes and time stamp stay."""  # 5.14: the source was re-encoded in place, deleted if ffmpeg failed
     video = write_clip(
         tmp_path / "out" / "videos" / "a.mp4", fps=23.976, sound=write_sound(tmp_path / "s.wav", 2.0)
     )

@@ -39,6 +39,11 @@ def work(job: Job) -> dict[str, Any]:
     return {"id": job.id, "pid": os.getpid()}
 
 
+def name_of(job: Job) -> str:
+    work(job)
+    return job.id
+
+
 def count_work(job: Job, folder: Path) -> str:
     with open(folder / "calls.txt", "a") as calls:
         calls.write(job.id + "\n")

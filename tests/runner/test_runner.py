@@ -1,5 +1,7 @@
 import os
+import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -121,18 +123,49 @@ def test_wrong_arguments_name_the_value_and_the_remedy(tmp_path: Path) -> None:
         runner.run([Job("x")], work_of.work, journal=journal, executor="inline", deadline_s=1.0)
 
 
-def test_ray_is_an_extra_that_an_error_names(tmp_path: Path) -> None:
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        with pytest.raises(ImportError, match=r"talkvid\[ray\]"):
-            runner.run(jobs(1), work_of.work, journal=tmp_path / "j.jsonl", executor="ray")
-        return
+def test_ray_is_an_extra_that_an_error_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"talkvid\[ray\]"):
+        runner.run(jobs(1), work_of.work, journal=tmp_path / "j.jsonl", executor="ray")
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[None]:
+    """Start a small ray cluster once; the tests are skipped, saying so, where the extra is not installed."""
+    module = pytest.importorskip("ray", reason="the extra `ray` is not installed: pip install 'talkvid[ray]'")
+    module.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    module.shutdown()
+
+
+@pytest.mark.usefixtures("ray")
+def test_ray_and_local_give_the_same_results(tmp_path: Path) -> None:
+    items = jobs(6, j1="raises", j4="surprise")
+    local, ray = (
+        runner.run(items, work_of.name_of, journal=tmp_path / f"{name}.jsonl", workers=2, executor=name)
+        for name in ("local", "ray")
+    )
+    assert local == ray
+    assert ray.failures["01"] == "clip.mp4: no face in any frame"
+
+
+@pytest.mark.usefixtures("ray")
+def test_what_setup_raises_under_ray_stops_the_run(tmp_path: Path) -> None:
+    journal, setup = tmp_path / "j.jsonl", work_of.setup_missing_extra
+    with pytest.raises(ImportError, match=r"talkvid\[face\]"):
+        runner.run(jobs(2), work_of.with_state, setup=setup, journal=journal, executor="ray")
+    assert journal.read_bytes() == b""
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_dying_or_late_actor_costs_only_its_own_item(tmp_path: Path) -> None:
     summary = runner.run(
-        jobs(6, j1="raises", j3="killed"),
+        jobs(6, j1="hangs", j3="killed"),
         work_of.work,
         journal=tmp_path / "j.jsonl",
         executor="ray",
         workers=2,
+        deadline_s=10.0,
     )
-    assert (summary.done, summary.failed) == (4, 2)
+    assert summary.failures == {"01": "not finished after 10 s", "03": "the worker died"}
+    assert summary.done == 4

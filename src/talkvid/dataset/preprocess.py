@@ -84,7 +84,13 @@ def load_tools(settings: PrepareSettings, *, single_thread: bool = False) -> Too
     detector = build_detector(
         settings.face_backend, model_path=settings.face_model_path or None, device=settings.device
     )
-    return Tools(detector, build_speech_encoder(settings.speech_encoder, device=settings.device))
+    try:
+        encoder = build_speech_encoder(settings.speech_encoder, device=settings.device)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}; for the embedded model, or without any download, give --speech_encoder log-mel"
+        ) from error
+    return Tools(detector, encoder)
 
 
 def _is_intact(output_dir: Path, source: Source, result: dict[str, Any]) -> bool:

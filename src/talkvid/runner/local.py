@@ -188,7 +188,7 @@ def _serve(pipe: "Connection[Any, Any]", work: Work, setup: Setup | None) -> Non
     try:
         state = () if setup is None else (setup(),)
     except Exception as error:
-        pipe.send(_portable(error))
+        pipe.send(portable(error))
         return
     try:
         pipe.send(READY)
@@ -198,7 +198,7 @@ def _serve(pipe: "Connection[Any, Any]", work: Work, setup: Setup | None) -> Non
         return
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """Return the error itself where its type is a plain one, else its text: it must survive pickling."""
     if type(error) in (ValueError, FileNotFoundError, ImportError, ModuleNotFoundError):
         return type(error)(*error.args)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from talkvid.extras import require
-from talkvid.runner.outcome import Item, Outcome, Setup, Work, attempt, one_line
+from talkvid.runner.local import portable
+from talkvid.runner.outcome import Item, Outcome, Setup, Work, attempt
 
 
 def execute(
@@ -49,11 +50,16 @@ class _Actor:
 
     def __init__(self, work: Work, setup: Setup | None) -> None:
         self._work = work
-        self._state = () if setup is None else (setup(),)
+        self._setup = setup
+        self._state: tuple[Any, ...] = ()
 
-    def ready(self) -> bool:
-        """Return True once `setup` is through."""
-        return True
+    def ready(self) -> Exception | None:
+        """Return None once `setup` is through, or what it raised; ray hides what `__init__` raises."""
+        try:
+            self._state = () if self._setup is None else (self._setup(),)
+        except Exception as error:
+            return portable(error)
+        return None
 
     def attempt(self, item: Item) -> tuple[str | None, str]:
         """Return the result as JSON text and the reason of a failure."""
@@ -64,10 +70,12 @@ def _start(ray: Any, actor_class: Any, work: Work, setup: Setup | None) -> Any:
     """Return an actor whose `setup`, which no deadline counts, is through; raise what that raised."""
     actor = actor_class.remote(work, setup)
     try:
-        ray.get(actor.ready.remote())
+        failure = ray.get(actor.ready.remote())
     except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None)
-        raise cause if isinstance(cause, Exception) else RuntimeError(one_line(error)) from error
+        raise RuntimeError(f"a worker died while starting ({type(error).__name__})") from error
+    if failure is not None:
+        ray.kill(actor)
+        raise failure
     return actor
 
 

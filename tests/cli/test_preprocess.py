@@ -6,6 +6,7 @@ import pytest
 
 from talkvid.cli.main import run_verb
 from talkvid.dataset import preprocess
+from talkvid.dataset.prepare_clip import Tools
 from talkvid.speech.features import LogMelEncoder
 from tests.dataset.clip_maker import RedSquareDetector, write_clip, write_sound
 
@@ -13,7 +14,7 @@ from tests.dataset.clip_maker import RedSquareDetector, write_clip, write_sound
 @pytest.fixture
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with one clip that shows a face and one that does not."""
-    tools = preprocess.Tools(RedSquareDetector(), LogMelEncoder())
+    tools = Tools(RedSquareDetector(), LogMelEncoder())
     monkeypatch.setattr(preprocess, "load_tools", lambda *_args, **_kwargs: tools)
     sound = write_sound(tmp_path / "sound.wav", 2.0)
     folder = tmp_path / "MySet"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from talkvid.dataset import preprocess
+from talkvid.dataset.prepare_clip import Tools
 from talkvid.dataset.prepare_settings import PrepareSettings
 from talkvid.dataset.sources import Source
 from talkvid.records import Face
@@ -58,7 +59,7 @@ def test_a_head_that_lies_on_its_side_fails_with_the_remedy(
         def detect(self, image: Any) -> list[Face]:
             return [replace(face, points=face.points[:, ::-1]) for face in super().detect(image)]
 
-    tools = preprocess.Tools(SidewaysDetector(), LogMelEncoder())
+    tools = Tools(SidewaysDetector(), LogMelEncoder())
     monkeypatch.setattr(preprocess, "load_tools", lambda *_args, **_kwargs: tools)
     video = write_clip(
         tmp_path / "a.mp4", face_at=lambda _: (64, 64), sound=write_sound(tmp_path / "s.wav", 2.0)

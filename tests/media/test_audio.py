@@ -127,6 +127,18 @@ def test_a_hole_in_the_time_stamps_becomes_silence(tmp_path: Path, make: Make, h
     assert onset_s(load_audio(path), RATE) == pytest.approx(1.5 + hole, abs=0.002)
 
 
+def test_a_hole_that_begins_before_the_first_picture_is_silent_from_the_picture_on(
+    tmp_path: Path, make: Make, clip: Path
+) -> None:
+    source = write_wav(tmp_path / "source.wav", clicks(32000, 16000, first_s=1.0, every_s=9), 16000)
+    path = make(
+        "both.mkv",
+        *("-itsoffset", "0.4", "-i", str(clip), "-i", str(source), "-map", "0:v", "-map", "1:a"),
+        *("-af", "asetpts=PTS+0.5/TB*gt(T\\,0.2)", "-c:v", "copy", "-c:a", "pcm_s16le"),
+    )
+    assert onset_s(load_audio(path), RATE) == pytest.approx(1.0 + 0.5 - 0.4, abs=0.002)
+
+
 def test_sound_from_before_the_first_picture_is_not_taken_for_missing(make: Make, clip: Path) -> None:
     """A real clip whose pictures start 0.85 s after its sound was refused as cut short."""
     path = make(

@@ -97,7 +97,9 @@ def _placed(container: InputContainer, stream: AudioStream, name: str) -> Iterat
                 position / rate,
                 missing / rate,
             )
-            yield AudioPiece(rate, np.zeros((missing, samples.shape[1]), np.float32), names)
+            silence = missing - min(max(-position, 0), missing)
+            if silence:
+                yield AudioPiece(rate, np.zeros((silence, samples.shape[1]), np.float32), names)
         # `position` turns negative while sound from before the first picture is being cut.
         position += missing
         cut = min(max(-position, 0), len(samples))

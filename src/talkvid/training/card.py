@@ -23,14 +23,17 @@ CARD_FILE = "README.md"
 UNKNOWN = "not recorded"
 _LAST_ROWS = 100
 
-_USE = {
-    "talkvid": "talkvid generate --checkpoint_path THIS_FOLDER --reference_image_path portrait.png "
-    "--audio_path speech.wav --output_path out.mp4",
-    "v-express": "python src/inference.py --reference_net_path THIS_FOLDER/reference_net.bin "
-    "--denoising_unet_path THIS_FOLDER/denoising_unet.bin --v_kps_guider_path THIS_FOLDER/v_kps_guider.bin "
-    "--audio_projection_path THIS_FOLDER/audio_projection.bin "
-    "--motion_module_path THIS_FOLDER/motion_module.bin …",
-}
+_GENERATE = (
+    "talkvid generate --checkpoint_path THIS_FOLDER --reference_image_path portrait.png "
+    "--audio_path speech.wav --output_path out.mp4"
+)
+_ORIGINAL = (
+    "# in programs for the V-Express release, where the sizes are its own:\n"
+    "python inference.py --reference_net_path THIS_FOLDER/reference_net.bin --denoising_unet_path "
+    "THIS_FOLDER/denoising_unet.bin --motion_module_path THIS_FOLDER/motion_module.bin --v_kps_guider_path "
+    "THIS_FOLDER/v_kps_guider.bin --audio_projection_path THIS_FOLDER/audio_projection.bin …"
+)
+_USE = {"talkvid": _GENERATE, "v-express": f"{_GENERATE}\n{_ORIGINAL}"}
 
 Rows = Iterable[tuple[str, object]]
 

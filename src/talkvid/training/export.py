@@ -86,9 +86,13 @@ def _check_published(config: BundleConfig) -> None:
     usual = BundleConfig.published(
         unet, speech_dim=speech_dim, num_pad_audio_frames=config.num_pad_audio_frames
     )
-    for name in ("v_kps_guider", "audio_projection"):
-        own = {**usual.modules[name].config, **config.modules[name].config}
-        if own != usual.modules[name].config:
-            logger.warning(
-                "%s has other sizes than the release: only our loader reads them, in config.json", name
-            )
+    unusual = [
+        name
+        for name in ("v_kps_guider", "audio_projection")
+        if {**usual.modules[name].config, **config.modules[name].config} != usual.modules[name].config
+    ]
+    release = UNetConfig()
+    if (unet.down_block_types, unet.up_block_types) != (release.down_block_types, release.up_block_types):
+        unusual.append("denoising_unet")
+    for name in unusual:
+        logger.warning("%s has other sizes than the release: only our loader reads it, by config.json", name)

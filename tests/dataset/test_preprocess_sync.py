@@ -1,4 +1,4 @@
-"""What preparation does about a sound offset: it writes it down, and moves the sound only where it is sure."""
+"""What preparation does about a sound offset: it is written down, and taken out only where it is sure."""
 
 import csv
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """Steps per second and peak memory of the three stages, with and without cached latents.
 
-    python benchmarks/train_speed.py --size sd15 --gpu 0 --precision fp16 bf16          an NVIDIA GPU
-    python benchmarks/train_speed.py --size small --gpu cpu --precision fp32 --pixels 64 --steps 4    anywhere
+    python benchmarks/train_speed.py --size sd15 --gpu 0 --precision fp16 bf16        an NVIDIA GPU
+    python benchmarks/train_speed.py data.num_workers=0 --pixels 64 --steps 6         anywhere, small networks
 
 Makes drawn clips and a folder of random weights in --folder, then starts each training as
 `scripts/train.sh` does (GPU, ENGINE, STAGE) with the batch of src/configs/stage_N.yaml and no saving. The

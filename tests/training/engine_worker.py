@@ -92,9 +92,13 @@ def golden_case(engine: Engine, name: str, *, gradient_checkpointing: bool = Fal
     return {"losses": losses, "norms": norms, "totals": totals, "unconditional": unconditional}
 
 
-def golden(file: Path, engine_name: str, processes: int, json_path: str) -> None:
+def golden(file: Path, engine_name: str, processes: int, json_path: str, offload: str = "none") -> None:
     run = RunConfig(
-        engine=engine_name, num_processes=processes, device="cpu", deepspeed_config=json_path or None
+        engine=engine_name,
+        num_processes=processes,
+        device="cpu",
+        deepspeed_config=json_path or None,
+        offload=offload,
     )
     engine = build_engine(run, optimizer=OptimizerConfig(learning_rate=1e-3), train_bs=CLIPS // processes)
     found: dict[str, Any] = {name: golden_case(engine, name) for name in CASES}
@@ -137,6 +141,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     task, target, *rest = sys.argv[1:]
     if task == "golden":
-        golden(Path(target), rest[0], int(rest[1]), rest[2])
+        golden(Path(target), rest[0], int(rest[1]), *rest[2:])
     else:
         disturbed(Path(target), task, int(rest[0]), rest[1:])

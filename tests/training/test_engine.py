@@ -4,6 +4,7 @@ import importlib.util
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,11 @@ def test_open_entries_of_the_deepspeed_file_are_filled() -> None:
         ({"gradient_clipping": 1.0}, r"gradient_clipping=1\.0.*optimizer\.max_grad_norm=0\.5"),
         ({"fp16": {"enabled": True}}, r"fp16\.enabled=True.*run\.precision=fp32"),
         ({"optimizer": {"type": "Adam"}}, r"remove 'optimizer'.*optimizer\.name"),
-        ({"zero_optimization": {"stage": 3}}, r"stage=3: this trainer runs stages 1 and 2"),
+        ({"zero_optimization": {"stage": 4}}, r"stage=4: this trainer runs stages 1, 2 and 3"),
+        (
+            {"zero_optimization": {"stage": 3, "offload_param": {"device": "nvme"}}},
+            r"device=nvme.*offload=none",
+        ),
         (
             {"zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}}},
             r"offload_optimizer\.device=cpu.*run\.offload=none",
@@ -137,8 +142,20 @@ def test_offloading_changes_what_deepspeed_is_told() -> None:
     found = filled(run_config, offload=memory_savings(run_config).offload)
     assert found["zero_optimization"]["offload_optimizer"]["device"] == "cpu"
     assert found["zero_force_ds_cpu_optimizer"] is False
-    with pytest.raises(ValueError, match=r"run\.offload=parameters is not supported.*ZeRO stage 3"):
-        filled(run_config, offload="parameters")
+    # The shipped file says stage 2; dividing the weights is what stage 3 does.
+    zero = filled(run_config, offload="parameters")["zero_optimization"]
+    assert (zero["stage"], zero["offload_param"]["device"], zero["offload_optimizer"]["device"]) == (
+        3,
+        "cpu",
+        "cpu",
+    )
+
+
+def test_a_running_mean_of_divided_weights_is_refused() -> None:
+    asked = RunConfig(engine="deepspeed", offload="parameters", device="cpu", deepspeed_config=str(ZERO_2))
+    with pytest.raises(ValueError, match=r"run\.ema_decay=0\.9.*run\.offload=parameters.*zero2_config"):
+        build_engine(replace(asked, ema_decay=0.9), optimizer=PLAIN)
+    assert not torch.distributed.is_initialized()
 
 
 def test_offloading_without_deepspeed_is_refused() -> None:

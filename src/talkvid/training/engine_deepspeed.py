@@ -3,13 +3,15 @@
 accelerate 1.15 takes several CPU processes for one, so there DeepSpeed is started without it. What differs
 from the other engines: gradients live in flat pieces, so parameters without a gradient (an unconditional
 step leaves whole networks without) step with a gradient of zero, that is with momentum and decay; and in
-half precision the weights themselves are half, with a float32 copy in the optimiser.
+half precision the weights themselves are half, with a float32 copy in the optimiser. ZeRO stage 3, which
+run.offload=parameters needs, divides the weights among the processes: `whole` puts them together.
 """
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 
 from talkvid.extras import require
 from talkvid.training.config import OptimizerConfig, RunConfig
-from talkvid.training.engine_deepspeed_settings import deepspeed_settings
+from talkvid.training.engine_deepspeed_settings import CUT_STAGE, deepspeed_settings
 from talkvid.training.engine_optimizer import apply_settings, build_optimizer
 from talkvid.training.engine_processes import Processes, join, part
 
@@ -27,6 +29,8 @@ _ACCELERATOR = "DS_ACCELERATOR"
 _SWITCH = "ACCELERATE_USE_DEEPSPEED"
 _LOCAL_RANK = "LOCAL_RANK"
 """Both want it set, without a launcher too."""
+logger = logging.getLogger(__name__)
+
 _TAG = "deepspeed"
 _HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -43,6 +47,13 @@ class DeepSpeedEngine:
         self.settings = deepspeed_settings(
             run, optimizer=optimizer, train_bs=train_bs, processes=run.num_processes, offload=offload
         )
+        self.cut = self.settings["zero_optimization"]["stage"] == CUT_STAGE
+        if self.cut and run.ema_decay > 0:
+            raise ValueError(
+                f"run.ema_decay={run.ema_decay} follows whole weights, but run.offload={offload} with "
+                f"{run.deepspeed_config} divides them (ZeRO stage {CUT_STAGE}): set run.ema_decay=0, or "
+                "run.offload=optimizer with ZeRO stage 2"
+            )
         _choose_accelerator(device)
         self.deepspeed = require("deepspeed", extra="deepspeed")
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
@@ -57,9 +68,17 @@ class DeepSpeedEngine:
             self.accelerator = self._accelerator(run)
             self.device = self.accelerator.device
         self.processes = Processes(self.device)
+        if offload == "parameters" and self.processes.is_main:
+            logger.info(
+                "run.offload=%s: ZeRO stage %d, whatever %s says, divides the weights among the processes",
+                offload,
+                CUT_STAGE,
+                run.deepspeed_config,
+            )
 
     def prepare(self, network: nn.Module, parameters: Sequence[nn.Parameter]) -> nn.Module:
         """Return the network as DeepSpeed runs it; its weights become half precision where the run is."""
+        self.network = network
         optimizer = build_optimizer(parameters, self.optimizer_config, offloaded=self.offload != "none")
         if self.alone:
             self.engine, *_ = self.deepspeed.initialize(
@@ -90,11 +109,26 @@ class DeepSpeedEngine:
     def update(self, complete: Callable[[], None]) -> float:
         """Clip, step, forget; return the gradient norm. Missing gradients are zeros in the flat pieces."""
         self.engine.step()
+        if self.cut:
+            _forget_gradients(self.engine.optimizer)
         return float(self.engine.get_global_grad_norm() or 0.0)
 
     def whole(self) -> AbstractContextManager[object]:
-        """Return an empty context: up to ZeRO stage 2 every process holds all weights."""
-        return nullcontext()
+        """Return the context that puts divided weights together; up to ZeRO stage 2 they always are."""
+        return self._gathered() if self.cut else nullcontext()
+
+    @contextmanager
+    def _gathered(self) -> Iterator[None]:
+        """Hold all weights, and keep DeepSpeed from dividing them again behind each layer that runs."""
+        hooks = [(part, part._forward_pre_hooks, part._forward_hooks) for part in self.network.modules()]
+        with self.deepspeed.zero.GatheredParameters(list(self.network.parameters())):
+            try:
+                for part, _, _ in hooks:
+                    part._forward_pre_hooks, part._forward_hooks = OrderedDict(), OrderedDict()
+                yield
+            finally:
+                for part, before, after in hooks:
+                    part._forward_pre_hooks, part._forward_hooks = before, after
 
     def save(self, folder: Path) -> None:
         """Write DeepSpeed's state, and the random state of each process."""
@@ -124,7 +158,7 @@ class DeepSpeedEngine:
 
         accelerator = Accelerator(
             mixed_precision="no" if run.precision == "fp32" else run.precision,
-            deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=self.settings),
+            deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=self.settings, zero3_init_flag=False),
             gradient_accumulation_plugin=GradientAccumulationPlugin(
                 num_steps=self.optimizer_config.accumulation
             ),
@@ -160,6 +194,17 @@ class _Casting(nn.Module):
     def _cast(self, value: Any) -> Any:
         is_real = isinstance(value, Tensor) and value.is_floating_point()
         return value.to(self.dtype) if is_real else value
+
+
+def _forget_gradients(optimizer: Any) -> None:
+    """Set the gradients of ZeRO stage 3 to zero, as those of stage 2 are after a step.
+
+    DeepSpeed 0.19 leaves them, and a weight without a gradient in the next step would step with the old one.
+    """
+    optimizer.grad_partitions_flat_buffer.zero_()
+    for weights in optimizer.fp32_partitioned_groups_flat:
+        if weights.grad is not None:
+            weights.grad.zero_()
 
 
 def _choose_accelerator(device: str) -> None:

@@ -10,7 +10,11 @@ from talkvid.training.config import OptimizerConfig, RunConfig
 
 Settings = dict[str, Any]
 
-_STAGES = (1, 2)
+CUT_STAGE = 3
+"""The stage of ZeRO that divides the weights among the processes."""
+_STAGES = (1, 2, CUT_STAGE)
+_OFFLOADED = {"offload_optimizer": ("optimizer", "parameters"), "offload_param": ("parameters",)}
+"""DeepSpeed's sections, and the values of run.offload that need them."""
 _ELSEWHERE = {
     "optimizer": "optimizer.name and optimizer.learning_rate",
     "scheduler": "optimizer.learning_rate, which is constant",
@@ -84,27 +88,17 @@ def _zero(path: Path, settings: Settings, *, run: RunConfig, offload: str) -> No
     zero = settings.setdefault("zero_optimization", {"stage": 2})
     stage = zero.setdefault("stage", 2)
     if stage not in _STAGES:
-        raise ValueError(
-            f"{path} says zero_optimization.stage={stage}: this trainer runs stages 1 and 2; stage 3 would "
-            "cut up the weights that export and validation need whole"
-        )
+        raise ValueError(f"{path} says zero_optimization.stage={stage}: this trainer runs stages 1, 2 and 3")
     if offload == "parameters":
-        raise ValueError(
-            "run.offload=parameters is not supported: it needs ZeRO stage 3, which cuts up the weights that "
-            "export and validation need whole; choose run.offload=optimizer with "
-            "run.gradient_checkpointing=true, or lora.rank=16"
-        )
-    for key in ("offload_optimizer", "offload_param"):
-        device = zero.get(key, {}).get("device", "none")
-        wanted = "cpu" if key == "offload_optimizer" and offload == "optimizer" else "none"
-        if device not in (wanted, "none"):
+        zero["stage"] = CUT_STAGE
+    pinned = torch.cuda.is_available() and run.device != "cpu"
+    for key, choices in _OFFLOADED.items():
+        found = zero.get(key, {}).get("device", "none")
+        wanted = "cpu" if offload in choices else "none"
+        if found not in (wanted, "none"):
             raise ValueError(
-                f"{path} says zero_optimization.{key}.device={device}, the run says run.offload={offload}: "
+                f"{path} says zero_optimization.{key}.device={found}, the run says run.offload={offload}: "
                 "remove it there and set run.offload"
             )
-    if offload == "optimizer":
-        zero["offload_optimizer"] = {
-            "device": "cpu",
-            "pin_memory": torch.cuda.is_available() and run.device != "cpu",
-        } | zero.get("offload_optimizer", {})
-        zero["offload_optimizer"]["device"] = "cpu"
+        if wanted == "cpu":
+            zero[key] = {"pin_memory": pinned} | zero.get(key, {}) | {"device": wanted}

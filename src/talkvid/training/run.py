@@ -10,15 +10,16 @@ from talkvid.dataset.talking_face import TalkingFaceDataset
 from talkvid.training.clips import read_batches, usable_clips, window_settings
 from talkvid.training.config import TrainConfig
 from talkvid.training.engine import Engine, build_engine, memory_savings
+from talkvid.training.engine_processes import Processes
 from talkvid.training.latents import open_latents
 from talkvid.training.provenance import RECORD, training_record
 from talkvid.training.run_folder import SETTINGS_FILE, RunFolder, read_state, stage_folder
 from talkvid.training.speech_fit import read_speech_features
 from talkvid.training.start import starting_model
 from talkvid.training.task import TalkingHeadTask
-from talkvid.training.trackers import check_trackers, tracking
+from talkvid.training.trackers import Tracker, check_trackers, tracking
 from talkvid.training.trainer import Trainer
-from talkvid.training.validation import build_validation
+from talkvid.training.validation import Validation, build_validation
 
 logger = logging.getLogger(__name__)
 
@@ -98,12 +99,30 @@ def _train(config: TrainConfig, engine: Engine) -> list[float]:
             folder=folder,
             checkpoint=checkpoint,
             batches=lambda reader: read_batches(dataset, config, reader),
-            validate=build_validation(task, config, folder, trackers=trackers) if processes.is_main else None,
+            validate=_validation(task, config, folder, trackers, processes=processes),
             validate_every=config.validation.every,
             record=_record(config, clips),
             trackers=trackers,
         )
         return trainer.train()
+
+
+def _validation(
+    task: TalkingHeadTask,
+    config: TrainConfig,
+    folder: RunFolder,
+    trackers: Sequence[Tracker],
+    *,
+    processes: Processes,
+) -> Validation | None:
+    """Return the main process's look at held-out clips; a clip that cannot be used stops all processes."""
+    found: list[Validation | None] = [None]
+
+    def build() -> None:
+        found[0] = build_validation(task, config, folder, trackers=trackers)
+
+    processes.from_main(build)
+    return found[0]
 
 
 def _record(config: TrainConfig, clips: Sequence[Clip]) -> dict[str, object]:

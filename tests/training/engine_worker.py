@@ -1,19 +1,24 @@
 """What the tests of engines run in their own processes: `-m tests.training.engine_worker TASK FILE …`."""
 
 import json
+import logging
 import math
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
 
 from talkvid.config import load_config
 from talkvid.dataset.batch import Batch
 from talkvid.diffusion.schedule import NoiseSchedule
+from talkvid.training import engine_accelerate, engine_deepspeed, engine_processes
 from talkvid.training.config import OptimizerConfig, RunConfig, TrainConfig
 from talkvid.training.engine import Engine, build_engine
 from talkvid.training.learning import StepOutput
@@ -92,7 +97,8 @@ def golden_case(engine: Engine, name: str, *, gradient_checkpointing: bool = Fal
     return {"losses": losses, "norms": norms, "totals": totals, "unconditional": unconditional}
 
 
-def golden(file: Path, engine_name: str, processes: int, json_path: str, offload: str = "none") -> None:
+def golden(file: Path, names: str, engine_name: str, processes: int, json_path: str, offload: str) -> None:
+    """Take the steps of some golden cases, and of stage 3 once more with layers computed again."""
     run = RunConfig(
         engine=engine_name,
         num_processes=processes,
@@ -101,46 +107,70 @@ def golden(file: Path, engine_name: str, processes: int, json_path: str, offload
         offload=offload,
     )
     engine = build_engine(run, optimizer=OptimizerConfig(learning_rate=1e-3), train_bs=CLIPS // processes)
-    found: dict[str, Any] = {name: golden_case(engine, name) for name in CASES}
+    found: dict[str, Any] = {name: golden_case(engine, name) for name in names.split(",")}
     found["recomputed"] = golden_case(engine, "stage_3", gradient_checkpointing=True)
     if engine.processes.is_main:
         file.write_text(json.dumps(found))
     engine.close()
 
 
-def disturbed(file: Path, what: str, step: int, settings: list[str]) -> None:
-    """Train while, in the last process alone, a loss is no number or a signal arrives in `step`."""
+@contextmanager
+def disturbance(what: str, step: int) -> Iterator[None]:
+    """Have a loss that is no number, or a signal, in `step` of the last process alone."""
     loss = TalkingHeadTask.loss
     rank, last = (int(os.environ.get(name, 0)) for name in ("RANK", "WORLD_SIZE"))
+    calls = 0
 
     def changed(self: Any, network: Any, batch: Batch, random: StepRandom) -> StepOutput:
-        changed.calls += 1  # type: ignore[attr-defined]
+        nonlocal calls
+        calls += 1
         output = loss(self, network, batch, random)
-        if changed.calls != step or rank != last - 1:  # type: ignore[attr-defined]
+        if calls != step or rank != last - 1:
             return output
         if what == "nan":
             return StepOutput(output.loss * float("nan"), output.parts)
         os.kill(os.getpid(), signal.SIGTERM)
         return output
 
-    changed.calls = 0  # type: ignore[attr-defined]
     TalkingHeadTask.loss = changed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        TalkingHeadTask.loss = loss  # type: ignore[method-assign]
+
+
+def ending_of(settings: list[str]) -> str:
     root = Path(__file__).resolve().parents[2]
     config = load_config(TrainConfig, root / "src" / "configs" / "stage_1.yaml", overrides=settings)
-    ending = "done"
     try:
         run_training(config)
-    except ValueError as error:
-        ending = f"ValueError: {error}"
+    except (ValueError, FileNotFoundError) as error:
+        return f"{type(error).__name__}: {error}"
     except SystemExit as error:
-        ending = f"SystemExit: {error.code}"
-    file.with_name(f"{file.name}.{rank}").write_text(ending)
+        return f"SystemExit: {error.code}"
+    return "done"
+
+
+def trainings(file: Path, plan: list[dict[str, Any]]) -> None:
+    """Train one after the other in the same processes, and write how each ended in this one."""
+    leave = engine_processes.part
+    for module in (engine_accelerate, engine_deepspeed):
+        module.part = lambda: None  # type: ignore[attr-defined]
+    endings = []
+    for entry in plan:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        with disturbance(entry["what"], entry["step"]):
+            endings.append(ending_of(entry["settings"]))
+    file.with_name(f"{file.name}.{os.environ.get('RANK', 0)}").write_text(json.dumps(endings))
+    leave()
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     task, target, *rest = sys.argv[1:]
     if task == "golden":
-        golden(Path(target), rest[0], int(rest[1]), *rest[2:])
+        names, engine_name, processes, json_path, offload = rest
+        golden(Path(target), names, engine_name, int(processes), json_path, offload)
     else:
-        disturbed(Path(target), task, int(rest[0]), rest[1:])
+        trainings(Path(target), json.loads(Path(rest[0]).read_text()))

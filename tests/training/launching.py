@@ -1,5 +1,6 @@
 """Trainings in processes of their own, as launchers start them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -63,3 +64,12 @@ def engine_settings(engine: str, processes: int) -> list[str]:
     """Settings that ask for an engine in so many processes."""
     asked = [f"run.engine={engine}", f"run.num_processes={processes}"]
     return [*asked, f"run.deepspeed_config={ZERO_2}"] if engine == "deepspeed" else asked
+
+
+def divided(folder: Path) -> Path:
+    """The shipped settings of DeepSpeed, and under stage 3 no weight so small that it stays whole."""
+    settings = json.loads(ZERO_2.read_text())
+    settings["zero_optimization"]["stage3_param_persistence_threshold"] = 0
+    path = folder / "divided.json"
+    path.write_text(json.dumps(settings))
+    return path

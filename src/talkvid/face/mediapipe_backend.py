@@ -38,10 +38,12 @@ NUM_FACES = 8
 
 @dataclass(frozen=True)
 class MediapipeFace:
-    """A Face together with what only MediaPipe tells: how far the jaw is open, 0 to 1."""
+    """A Face together with what only MediaPipe tells: how far the jaw is open, 0 to 1, and the whole mesh."""
 
     face: Face
     jaw_open: float
+    mesh: Array
+    """(478, 3) float32: x and y in pixels of the picture, z in pixels too, negative towards the camera."""
 
 
 class MediapipeDetector:
@@ -82,7 +84,11 @@ class MediapipeDetector:
         faces = self._run(self._one, window)
         if not faces:
             return None
-        return {**faces[0], "points": faces[0]["points"] + offset}
+        return {**faces[0], "points": faces[0]["points"] + np.array([*offset, 0.0])}
+
+    def count(self, image: Array) -> int:
+        """Return how many faces one look at the whole RGB (H W 3) uint8 image finds, at most 8."""
+        return len(self._run(self._many, image))
 
     def _landmarker(self, path: Path, num_faces: int) -> Any:
         from mediapipe.tasks.python import BaseOptions, vision
@@ -96,7 +102,10 @@ class MediapipeDetector:
         return vision.FaceLandmarker.create_from_options(options)
 
     def _run(self, landmarker: Any, image: Array) -> list[dict[str, Any]]:
-        """Return for each face points (478, 2) in pixels, the head's 4x4 matrix and the jaw opening."""
+        """Return for each face points (478, 3) in pixels, the head's 4x4 matrix and the jaw opening.
+
+        MediaPipe gives depth on about the scale of x, hence in widths of the picture.
+        """
         height, width = image.shape[:2]
         picture = self._mediapipe.Image(
             image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image)
@@ -110,7 +119,9 @@ class MediapipeDetector:
         )
         return [
             {
-                "points": np.array([(point.x * width, point.y * height) for point in landmarks]),
+                "points": np.array(
+                    [(point.x * width, point.y * height, point.z * width) for point in landmarks]
+                ),
                 "matrix": np.asarray(matrix, dtype=np.float64),
                 "jaw": next(shape.score for shape in shapes if shape.category_name == JAW_OPEN),
             }
@@ -118,7 +129,8 @@ class MediapipeDetector:
         ]
 
     def _face(self, found: dict[str, Any], score: float | None) -> MediapipeFace:
-        points = found["points"].astype(np.float32)
+        mesh = found["points"].astype(np.float32)
+        points = mesh[:, :2]
         lips, contour = points[LIPS], points[CONTOUR]
         five = np.stack([*contour[list(IRISES)], contour[NOSE_TIP], *lips[list(LIP_CORNERS)]])
         left, top = points[:468].min(axis=0)
@@ -131,7 +143,7 @@ class MediapipeDetector:
             pose=angles_from_matrix(_nearest_rotation(found["matrix"][:3, :3])),
             contour=contour,
         )
-        return MediapipeFace(face=face, jaw_open=float(found["jaw"]))
+        return MediapipeFace(face=face, jaw_open=float(found["jaw"]), mesh=mesh)
 
 
 def _release(landmarker: Any) -> None:

@@ -18,7 +18,7 @@ State = dict[str, Tensor]
 
 _PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
 # Wrappers that training programs put around a state dict.
-_CONTAINERS = ("state_dict", "model", "module")
+_CONTAINERS = ("state_dict", "net_state_dict", "model", "module")
 
 
 @dataclass(frozen=True)

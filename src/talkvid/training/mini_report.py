@@ -1,21 +1,25 @@
 """Measures the embedded model on held-out persons: first frame and own sound against the true clip.
 
-Every made frame is looked at again by the teacher (MediaPipe), which did not make it. Beside the model's row
-stand the same model hearing another clip's sound, and the first frame kept still.
+Every frame is looked at by MediaPipe, which did not make it; the measures are those of `talkvid.evaluation`.
+Beside the model's row stand the true clip, the same model hearing another clip's sound, and the first frame
+kept still.
 """
 
 import argparse
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from talkvid import log
-from talkvid.face.lip_motion import FaceShape, face_shape, mouth_opening
-from talkvid.face.mediapipe_backend import MediapipeDetector
+from talkvid.evaluation.identity import FaceEmbedder
+from talkvid.evaluation.mobilefacenet import MobileFaceNetEmbedder
+from talkvid.evaluation.mouth_report import Case, mouth_report
+from talkvid.evaluation.report_writer import as_markdown, write_report
+from talkvid.evaluation.video_look import VideoLook, Yardstick, look_at
+from talkvid.evaluation.yardstick import FaceYardstick
 from talkvid.face.mouth_stage import MouthStage
 from talkvid.model.bundle import ModelBundle, load_bundle
 from talkvid.model.lip_predictor import LipPredictor
@@ -24,7 +28,7 @@ from talkvid.records import Array, Face
 from talkvid.speech.activity import speech_activity
 from talkvid.speech.align import FrameAligner
 from talkvid.speech.features import LogMelEncoder
-from talkvid.training.mini_clips import FPS
+from talkvid.training.mini_clips import AUDIO_RATE_HZ, FPS
 from talkvid.training.mini_data import PackedClip, load_clips
 from talkvid.training.mini_samples import as_signed
 
@@ -32,6 +36,8 @@ logger = logging.getLogger("talkvid.training.mini_report")
 
 BATCH = 8
 MOST_FRAMES = 125
+NUM_CONTROLS = 5
+"""Sounds of other clips that the mel measure's control is made of."""
 
 
 class Renderer:
@@ -78,60 +84,38 @@ class Renderer:
                 yield stage.finish(target, one)
 
 
-def measure(
-    frames: Iterator[Array], teacher: MediapipeDetector, clip: PackedClip, spoken: Array
-) -> dict[str, float]:
-    """Return the measures of made frames against the true clip (picture k beside picture k of `clip`)."""
-    shapes: list[FaceShape | None] = []
-    box = None
-    for frame in frames:
-        look = teacher.look(frame, box) if box is not None else None
-        if look is None:
-            faces = teacher.detect(frame)
-            face = faces[0] if faces else None
-        else:
-            face = look.face
-        box = face.box if face else None
-        shapes.append(face_shape(face) if face else None)
-    both = [k for k in clip.usable if k < len(shapes) and shapes[k] is not None]
-    made = np.stack([shape.lips for k in both if (shape := shapes[k]) is not None])
-    real = np.stack([clip.shape(int(k)).lips for k in both])
-    made_opening, real_opening = mouth_opening(made), mouth_opening(real)
-    centred = [lips - lips.mean(axis=1, keepdims=True) for lips in (made, real)]
-    talks = spoken[both]
-    return {
-        "face_share": float(np.mean([shape is not None for shape in shapes])),
-        "opening_r": _correlation(made_opening, real_opening),
-        "lip_distance": 100 * float(np.linalg.norm(centred[0] - centred[1], axis=-1).mean()),
-        "opening_std_speech": float(made_opening[talks].std()) if talks.any() else float("nan"),
-        "opening_std_silence": float(made_opening[~talks].std()) if (~talks).sum() > 5 else float("nan"),
-    }
+def cases(
+    bundle: ModelBundle,
+    clips: list[PackedClip],
+    yardstick: Yardstick,
+    *,
+    embedder: FaceEmbedder | None = None,
+) -> Iterator[Case]:
+    """Yield four cases of each clip: truth, model, model with another clip's sound, still portrait.
 
-
-def report(
-    bundle: ModelBundle, clips: list[PackedClip], teacher: MediapipeDetector
-) -> dict[str, dict[str, float]]:
-    """Return mean measures over `clips` of the model, the model with another sound, a still portrait."""
+    All are judged against the clip's own sound, and the true clip's pictures.
+    """
     renderer = Renderer(bundle)
-    rows: dict[str, list[dict[str, float]]] = {"model": [], "wrong sound": [], "still": []}
     for number, clip in enumerate(log.progress(clips, total=len(clips), description="held-out clips")):
         count = min(len(clip), MOST_FRAMES)
+        sound = clip.audio[: round(count / FPS * AUDIO_RATE_HZ)]
+        others = [clips[(number + step) % len(clips)].audio for step in range(1, NUM_CONTROLS + 1)]
         first = int(clip.usable[0])
-        face = _tracked_face(clip, first)
-        portrait = clip.picture(first)
-        spoken = np.resize(speech_activity(clip.audio, FPS), count)
-        other = np.resize(clips[(number + 1) % len(clips)].audio, len(clip.audio))
-        rows["model"].append(
-            measure(renderer.frames(portrait, face, clip.audio, count), teacher, clip, spoken)
-        )
-        rows["wrong sound"].append(
-            measure(renderer.frames(portrait, face, other, count), teacher, clip, spoken)
-        )
-        rows["still"].append(measure((portrait for _ in range(count)), teacher, clip, spoken))
-    return {
-        name: {key: round(float(np.nanmean([row[key] for row in values])), 4) for key in values[0]}
-        for name, values in rows.items()
-    }
+        face, portrait = _tracked_face(clip, first), clip.picture(first)
+
+        def look(frames: Iterable[Array]) -> VideoLook:
+            return look_at(frames, yardstick, fps=FPS, embedder=embedder)
+
+        truth, start = look(clip.picture(index) for index in range(count)), look([portrait])
+        wrong = np.resize(others[0], len(clip.audio))
+        made = {
+            "truth": truth,
+            bundle.config.name: look(renderer.frames(portrait, face, clip.audio, count)),
+            "wrong sound": look(renderer.frames(portrait, face, wrong, count)),
+            "still": look(portrait for _ in range(count)),
+        }
+        for row, video in made.items():
+            yield Case(row, clip.source.id, video, sound, truth=truth, portrait=start, others=others)
 
 
 def _tracked_face(clip: PackedClip, index: int) -> Face:
@@ -140,28 +124,32 @@ def _tracked_face(clip: PackedClip, index: int) -> Face:
     return Face(box=box, points=points, score=1.0, lips=clip.lips[index], contour=clip.contour[index])
 
 
-def _correlation(first: Array, second: Array) -> float:
-    if min(first.std(), second.std()) < 1e-6:
-        return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
-
-
 def _signed(pictures: Array) -> torch.Tensor:
     return torch.from_numpy(as_signed(pictures))
 
 
 def main() -> None:
-    """Print the table of one checkpoint as JSON."""
+    """Print the table of one checkpoint."""
     parser = argparse.ArgumentParser(description="Measure talkvid-mini on the held-out persons.")
     parser.add_argument("--media", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=Path("exp/talkvid-mini/data"))
     parser.add_argument("--checkpoint_path", type=Path, help="default: the embedded model")
     parser.add_argument("--landmarker", type=Path, help="MediaPipe face_landmarker task file")
+    parser.add_argument("--identity", type=Path, help="weights of MobileFaceNet, for the identity cosine")
+    parser.add_argument("--output", type=Path, help="folder for report.md, report.json and report.html")
     arguments = parser.parse_args()
     log.configure()
+    yardstick = FaceYardstick(arguments.landmarker)
+    embedder = None if arguments.identity is None else MobileFaceNetEmbedder(arguments.identity)
     clips = load_clips(arguments.media, arguments.data, "val", synced_only=True)
-    table = report(load_bundle(arguments.checkpoint_path), clips, MediapipeDetector(arguments.landmarker))
-    print(json.dumps(table, indent=1))
+    bundle = load_bundle(arguments.checkpoint_path)
+    identity = "identity cosine" if embedder is None else f"{embedder.name} cosine"
+    report = mouth_report(cases(bundle, clips, yardstick, embedder=embedder), identity_name=identity)
+    print(as_markdown(report))
+    if arguments.output is not None:
+        settings = {"clips": len(clips), "fps": FPS, "most_frames": MOST_FRAMES, "yardstick": yardstick.name}
+        title = f"{bundle.config.name} on held-out persons"
+        write_report(report, arguments.output, title=title, settings=settings)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Measures of talking videos: pure functions of landmark tracks, sound and pictures, and their report."""

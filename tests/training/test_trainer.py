@@ -151,8 +151,12 @@ def test_half_written_checkpoints_are_never_picked_up(tmp_path: Path) -> None:
         raise RuntimeError("killed")
     (folder.path / ".partial-30").mkdir()
     (folder.path / "checkpoint-40").mkdir()
+    leftovers = [folder.path / name for name in (".denoising_unet-30.0123abcd.safetensors", ".tmpIEpknU")]
+    for path in leftovers:
+        path.write_text("half")
     assert folder.open(resume=True) == folder.path / "checkpoint-10"
     assert not (folder.path / ".partial-30").exists()
+    assert not any(path.exists() for path in leftovers)
     for step in (20, 30):
         with folder.new_checkpoint(step, {}):
             pass

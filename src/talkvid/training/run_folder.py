@@ -22,8 +22,8 @@ EMA_FOLDER = "ema"
 DESCRIPTION = ("config.json", "vae.safetensors")
 """What makes exported networks a whole checkpoint."""
 _PARTIAL = ".partial-"
-_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.\w+")
-"""What `atomic_path` leaves behind when its process is killed."""
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.\w+|\.tmp\w{6}")
+"""What `atomic_path`, and safetensors inside it, leave behind when their process is killed."""
 
 
 def stage_folder(output_root: Path | str, train: str, stage: int) -> Path:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from talkvid.dataset.face_info import FaceInfo, save_face_info
 from talkvid.media.writer import VideoWriter
+from talkvid.model.autoencoder import AutoencoderConfig
 from talkvid.model.bundle_config import BundleConfig, ModuleSpec
 from talkvid.model.unet_config import UNetConfig
 from talkvid.records import Array, SampleEntry
@@ -100,7 +101,11 @@ def make_model_config(folder: Path) -> Path:
     guider = ModuleSpec("v_kps_guider", {"out_channels": 32, "block_channels": [4, 4, 8, 8]})
     modules = {**config.modules, "v_kps_guider": guider, "vae": ModuleSpec("autoencoder_kl", vae)}
     path = folder / "tiny.json"
-    replace(config, name="tiny", speech_encoder="log_mel", modules=modules).to_file(path)
+    tiny = replace(config, name="tiny", speech_encoder="log_mel", modules=modules)
+    tiny.to_file(path)
+    # The same with an autoencoder of ours: processes that use it need not import diffusers, which takes long.
+    own = ModuleSpec("small_autoencoder", asdict(AutoencoderConfig(4, [8, 8, 8], [8, 8, 8])))
+    replace(tiny, modules={**modules, "vae": own}).to_file(folder / "tiny_own.json")
     return path
 
 

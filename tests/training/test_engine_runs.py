@@ -35,6 +35,11 @@ def common(processes: int) -> list[str]:
     return [*steps, "data.train_bs=1", f"optimizer.accumulation={2 // processes}"]
 
 
+def light(drawn: Path) -> list[str]:
+    """What spares each process the import of diffusers and tensorboard."""
+    return [f"model.config_path={drawn / 'tiny_own.json'}", "run.trackers=[]"]
+
+
 def losses_of(folder: Path) -> list[float]:
     return [row["loss"] for row in read_losses(folder / "losses.csv")]
 
@@ -126,11 +131,11 @@ def check_resumed(found: Trained, alone: Sequence[float], *, engine: str, proces
 def pair(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Two processes under ddp; the first launch ends some trainings badly."""
     folder = tmp_path_factory.mktemp("pair")
-    ddp = [*small_settings(drawn, folder / "exp"), *engine_settings("ddp", 2)]
+    ddp = [*small_settings(drawn, folder / "exp"), *engine_settings("ddp", 2), *light(drawn)]
     long = [*ddp, "run.max_steps=6"]
     unseen = f"validation.meta_paths=[{drawn / 'unseen.json'}]"
     return train_twice(
-        [*engine_settings("ddp", 2), MIXED, "run.ema_decay=0.5"],
+        [*engine_settings("ddp", 2), *light(drawn), MIXED, "run.ema_decay=0.5"],
         drawn,
         folder,
         processes=2,
@@ -144,15 +149,22 @@ def pair(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def test_two_processes_train_as_one_with_more_micro_batches_and_resume_exactly(
-    pair: Trained, settings: Settings
+    pair: Trained, settings: Settings, drawn: Path
 ) -> None:
-    alone = run_training(settings(1, "run.train=alone", MIXED, *common(1)))
+    alone = run_training(settings(1, "run.train=alone", MIXED, *light(drawn), *common(1)))
     check_resumed(pair, alone, engine="ddp", processes=2)
     whole, killed = pair.stage("whole"), pair.stage("killed")
     assert load_bundle(whole / "ema").config.name == "whole-stage_1"
     assert same_weights(killed / "ema" / EXPORT, whole / "ema" / EXPORT)
     assert not same_weights(whole / EXPORT, whole / "ema" / EXPORT)
-    again = [f"run.output_root={pair.root}", "run.train=killed", "run.resume=true", MIXED, *common(2)]
+    again = [
+        *light(drawn),
+        f"run.output_root={pair.root}",
+        "run.train=killed",
+        "run.resume=true",
+        MIXED,
+        *common(2),
+    ]
     with pytest.raises(
         ValueError, match=r"made with .*engine='ddp', this run says 'single'.*model\.start_from="
     ):

@@ -109,8 +109,8 @@ class DeepSpeedEngine:
     def update(self, complete: Callable[[], None]) -> float:
         """Clip, step, forget; return the gradient norm. Missing gradients are zeros in the flat pieces."""
         self.engine.step()
-        if self.cut:
-            _forget_gradients(self.engine.optimizer)
+        if self.cut or self.offload != "none":
+            _forget_gradients(self.engine.optimizer, cut=self.cut)
         return float(self.engine.get_global_grad_norm() or 0.0)
 
     def whole(self) -> AbstractContextManager[object]:
@@ -196,13 +196,15 @@ class _Casting(nn.Module):
         return value.to(self.dtype) if is_real else value
 
 
-def _forget_gradients(optimizer: Any) -> None:
-    """Set the gradients of ZeRO stage 3 to zero, as those of stage 2 are after a step.
+def _forget_gradients(optimizer: Any, *, cut: bool) -> None:
+    """Set the gradients of stage 3, and the offloaded ones of lower stages, to zero.
 
     DeepSpeed 0.19 leaves them, and a weight without a gradient in the next step would step with the old one.
     """
-    optimizer.grad_partitions_flat_buffer.zero_()
-    for weights in optimizer.fp32_partitioned_groups_flat:
+    if cut:
+        optimizer.grad_partitions_flat_buffer.zero_()
+    held = optimizer.fp32_partitioned_groups_flat if cut else optimizer.single_partition_of_fp32_groups
+    for weights in held:
         if weights.grad is not None:
             weights.grad.zero_()
 

@@ -23,11 +23,12 @@ import numpy as np
 
 from talkvid import log
 from talkvid.evaluation.identity import FaceEmbedder
-from talkvid.evaluation.lags import ranking_share
+from talkvid.evaluation.lags import lag_curve, ranking_share
 from talkvid.evaluation.mel_fit import RIDGE, MelSums, fit, save_weights
-from talkvid.evaluation.mel_measure import WEIGHTS_FILE, MelWeights, control, mel_agreement
+from talkvid.evaluation.mel_measure import REACH_S, WEIGHTS_FILE, MelWeights, control, mel_agreement
 from talkvid.evaluation.mobilefacenet import MODEL_VARIABLE, MobileFaceNetEmbedder
 from talkvid.evaluation.mouth_report import Case, mouth_report
+from talkvid.evaluation.mouth_signals import ROWS_PER_S, mouth_signals, resampled
 from talkvid.evaluation.report_writer import as_markdown, write_report
 from talkvid.evaluation.tracks import FaceTracks
 from talkvid.evaluation.video_look import VideoLook, kept_look, look_at
@@ -35,11 +36,13 @@ from talkvid.evaluation.yardstick import FaceYardstick, cache_name
 from talkvid.media.audio import load_audio
 from talkvid.media.video import probe, read_frames
 from talkvid.records import Array
+from talkvid.speech.activity import level_and_flatness
 from talkvid.training.mini_clips import AUDIO_RATE_HZ, ClipSource, choose_box, find_clips
 
 LATE_S, OUT_OF_STEP_S = 0.5, 1.2
 SQUEEZED_SIDE = 256
 FOLDS = 5
+LOUDNESS_FLOOR_DB = -60.0
 OTHERS = 5
 
 
@@ -180,13 +183,24 @@ def run_table(args: argparse.Namespace) -> None:
     """Print the table of held-out persons, and the mel measure over all real clips."""
     everything = heard_clips(args.media, args.yardstick, args.cache, synced_only=False)
     held_out = [clip for clip in heard_clips_of(everything, "val") if clip.source.synced]
-    identity = "identity cosine" if args.embedder is None else f"{args.embedder.name} cosine"
+    identity = "identity cosine" if args.embedder is None else args.embedder.measure
     report = mouth_report(cases(held_out, args), identity_name=identity)
     print(as_markdown(report))
     if args.output:
         write_report(report, args.output, title="Mouth measures of known videos")
-    print("| real clips | n | true | control | AUC | control by turning | best lag s |")
-    print("|---|---|---|---|---|---|---|")
+    heads = (
+        "real clips",
+        "n",
+        "true",
+        "control",
+        "AUC",
+        "turned",
+        "best lag s",
+        "loudness: true",
+        "other",
+        "AUC",
+    )
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     weighed = dict(fold_weights(everything))
     for name, chosen in (
         ("held-out persons", held_out),
@@ -217,8 +231,11 @@ def fold_weights(clips: list[HeardClip]) -> Iterator[tuple[str, MelWeights]]:
 
 
 def mel_line(name: str, clips: list[HeardClip], weighed: dict[str, MelWeights]) -> str:
-    """Return one line: mean measure, control by other clips' sound, AUC, control by turning, lag."""
-    true, foreign, turned, lags = [], [], [], []
+    """Return one line: mean measure, control by other clips' sound, AUC, control by turning, lag.
+
+    The last three values are what the correlation of the opening with the loudness would say instead.
+    """
+    true, foreign, turned, lags, loud, loud_foreign = [], [], [], [], [], []
     for number, clip in enumerate(clips):
         weights = weighed.get(clip.source.person)
         others = [clips[(number + step) % len(clips)].sound for step in range(1, OTHERS + 1)]
@@ -227,6 +244,9 @@ def mel_line(name: str, clips: list[HeardClip], weighed: dict[str, MelWeights]) 
         lags.append(found.lag_s)
         foreign.append(control(clip.tracks, clip.sound, others=others, weights=weights))
         turned.append(control(clip.tracks, clip.sound, weights=weights).mean())
+        loud.append(loudness_agreement(clip.tracks, clip.sound))
+        fitting = [np.resize(other, len(clip.sound)) for other in others]
+        loud_foreign.append([loudness_agreement(clip.tracks, other) for other in fitting])
     values = (
         np.mean(true),
         np.mean(foreign),
@@ -236,8 +256,17 @@ def mel_line(name: str, clips: list[HeardClip], weighed: dict[str, MelWeights]) 
     return (
         f"| {name} | {len(clips)} | "
         + " | ".join(f"{value:.3f}" for value in values)
-        + f" | {np.nanmedian(lags):+.3f} |"
+        + f" | {np.nanmedian(lags):+.3f} | {np.mean(loud):.3f} | {np.mean(loud_foreign):.3f} | "
+        + f"{ranking_share(np.array(loud), np.array(loud_foreign)):.3f} |"
     )
+
+
+def loudness_agreement(tracks: FaceTracks, sound: Array) -> float:
+    """Return the correlation of the mouth's opening with the level of 100 to 5000 Hz at the best lag."""
+    level_db, _ = level_and_flatness(sound)
+    loudness = level_db[: len(level_db) // 2 * 2].reshape(-1, 2).mean(axis=1).clip(min=LOUDNESS_FLOOR_DB)
+    values, known = resampled(mouth_signals(tracks))
+    return lag_curve(values[:, :1], loudness[:, None], known, rate_hz=ROWS_PER_S, reach_s=REACH_S).best
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ class MobileFaceNetEmbedder:
     """Turns faces into 128 numbers; cosines of one person are about 0.5 to 1, of two about 0."""
 
     name = "MobileFaceNet"
-    measure = "identity cosine"
+    measure = "MobileFaceNet cosine"
 
     def __init__(self, weights: Path | str | None = None) -> None:
         """Take the weights' file, default $TALKVID_MOBILEFACENET; FileNotFoundError, or ValueError if it does

@@ -143,7 +143,7 @@ def main() -> None:
     embedder = None if arguments.identity is None else MobileFaceNetEmbedder(arguments.identity)
     clips = load_clips(arguments.media, arguments.data, "val", synced_only=True)
     bundle = load_bundle(arguments.checkpoint_path)
-    identity = "identity cosine" if embedder is None else f"{embedder.name} cosine"
+    identity = "identity cosine" if embedder is None else embedder.measure
     report = mouth_report(cases(bundle, clips, yardstick, embedder=embedder), identity_name=identity)
     print(as_markdown(report))
     if arguments.output is not None:

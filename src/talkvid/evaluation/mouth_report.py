@@ -141,7 +141,8 @@ def _against_truth(made: VideoLook, truth: VideoLook) -> dict[str, float]:
 
 
 def _against_portrait(made: VideoLook, portrait: VideoLook) -> dict[str, float]:
-    found = {"sharpness": _mean(made.sharpness) / _mean(portrait.sharpness)}
+    base = _mean(portrait.sharpness)
+    found = {"sharpness": _mean(made.sharpness) / base if base > 0 else NAN}
     if made.embeddings.shape[1] and portrait.embeddings.shape[1]:
         agreement = identity_agreement(made.embeddings, portrait.embeddings[0])
         found |= {"identity": agreement.mean, "identity_lowest": agreement.lowest}

@@ -26,6 +26,7 @@ SCHEMAS = {
     "mini/stage_3.yaml": ("talkvid.training.config", "TrainConfig"),
     "mini/autoencoder.yaml": ("talkvid.training.mini_autoencoder", "AutoencoderTraining"),
     "mini/generator.yaml": ("talkvid.training.mini_generator", "GeneratorTraining"),
+    "mini/head_motion.yaml": ("talkvid.training.mini_motion", "MotionTraining"),
     "mini/lip_predictor.yaml": ("talkvid.training.mini_lips", "LipTraining"),
     "mini/face_landmarks.yaml": ("talkvid.training.face_landmarks", "FaceLandmarksConfig"),
 }

@@ -6,12 +6,16 @@ from talkvid.diffusion.sampler import stream_latents
 from talkvid.face.mouth_stage import MouthStage
 from talkvid.inference.conditions import FrameCache, PictureFeatures
 from talkvid.inference.device import Placement
-from talkvid.inference.mouth_conditions import MouthConditions, similarity
+from talkvid.inference.head_track import HeadTrack, similarity
+from talkvid.inference.mouth_conditions import MouthConditions
 from talkvid.inference.scene import signed_pictures
+from talkvid.inference.settings import GenerateSettings, resolve
+from talkvid.model.bundle_config import BundleConfig
 from talkvid.records import Array, Face
 
 CPU = Placement(torch.device("cpu"), torch.float32)
 SIZE = 256
+STILL = resolve(GenerateSettings(), BundleConfig())
 
 
 def drawn_face() -> Face:
@@ -48,9 +52,17 @@ def conditions(motion: Array, poses: Array) -> tuple[MouthConditions, Array]:
     face = drawn_face()
     made = MouthConditions(
         MouthStage(portrait, face),
-        face=face,
         motion=motion,
-        poses=poses,
+        head=HeadTrack(
+            face,
+            poses=poses,
+            size=(SIZE, SIZE),
+            lively=None,
+            settings=STILL,
+            speech=torch.zeros(4, 80),
+            spoken=None,
+        ),
+        lids=None,
         vae=PoolingAutoencoder(),
         to_tensor=lambda pictures: signed_pictures(pictures, CPU),
         audio_tokens=FrameCache(lambda frames: [torch.zeros(5, 4) for _ in frames]),

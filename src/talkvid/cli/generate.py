@@ -9,6 +9,7 @@ from typing import Any
 from talkvid.inference.settings import (
     FACE_BACKENDS,
     FRAMINGS,
+    HEAD_MOTIONS,
     RETARGET_STRATEGIES,
     TEST_STAGES,
     GenerateSettings,
@@ -136,6 +137,19 @@ def _add_face(group: Any) -> None:
         choices=RETARGET_STRATEGIES,
         help="how poses fit the portrait (fix_face; naive_retarget when poses are given)",
     )
+    group.add_argument(
+        "--head_motion",
+        choices=HEAD_MOTIONS,
+        help="natural: the head moves by itself, more in speech; still (the checkpoint's own; still where "
+        "poses or fix_face are given)",
+    )
+    group.add_argument(
+        "--head_motion_scale", type=float, metavar="FLOAT", help="factor on the natural motion, 0 to 2 (1)"
+    )
+    group.add_argument(
+        "--blink", action="store_true", default=None, help="the eyes blink (the checkpoint's own)"
+    )
+    group.add_argument("--no_blink", dest="blink", action="store_false", help="the eyes stay open")
 
 
 def _add_video(group: Any) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from talkvid.face.lip_motion import FaceFrame, FaceShape, face_shape, mouth_opening
+from talkvid.face.lip_motion import FaceShape, face_shape, mouth_opening
 from talkvid.face.mouth_window import (
     MOUTH_SIZE,
     SPAN,
@@ -81,12 +81,13 @@ class MouthStage:
         change: Array,
         *,
         picture: Array | None = None,
-        frame: FaceFrame | None = None,
+        places: Array | None = None,
     ) -> Array:
         """Return the frame of the video (H W 3) uint8.
 
         `change` (96 96 3) float, units of [0, 1]: the decoded prediction minus the decoded warped portrait.
-        `picture` and `frame`: the portrait with its head moved and where the face lies in it then.
+        `picture`: the portrait with its head moved and eyes shut; `places` (H W 2): where in the portrait its
+        pixels come from.
         """
         ratio = self.fine_size / WINDOW_SIZE
         weight = mouth_mask(self.shape, target) * (1 + (OPENING_CONTRAST - 1) * self._parted(target))
@@ -99,7 +100,7 @@ class MouthStage:
         left, top = (round(place * ratio) for place in self.corner)
         window[top : top + side, left : left + side] += added
         whole = self.portrait if picture is None else picture
-        return paste_window(whole, window.clip(0, 255), frame or self.shape.frame)
+        return paste_window(whole, window.clip(0, 255), self.shape.frame, places=places)
 
     def _parted(self, target: FaceShape) -> Array:
         """Return (160 160) float32: how much of the space between the lips the portrait does not show."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from talkvid.face.layout import CONTOUR_PARTS
 from talkvid.face.lip_motion import JAW, FaceFrame, FaceShape
-from talkvid.face.warp import warp_image
+from talkvid.face.warp import sample, warp_image
 from talkvid.records import Array
 
 WINDOW_SIZE = 160
@@ -123,19 +123,42 @@ def paste_mask(size: int = WINDOW_SIZE) -> Array:
     return mask
 
 
-def paste_window(image: Array, window: Array, frame: FaceFrame) -> Array:
-    """Return `image` (H W 3) uint8 with `window` (S S 3) laid softly over the face at `frame`."""
-    height, width = image.shape[:2]
+def paste_window(image: Array, window: Array, frame: FaceFrame, *, places: Array | None = None) -> Array:
+    """Return `image` (H W 3) uint8 with `window` (S S 3) laid softly over the face.
+
+    The face lies at `frame` in the portrait; `places` (H W 2) says where in the portrait each pixel of
+    `image` comes from, without it the image is the portrait. Only the window's part of it is touched.
+    """
     size = window.shape[0]
     matrix = window_matrix(frame, size)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    colours = cv2.warpAffine(window, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    weight = cv2.warpAffine(
-        paste_mask(size), matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
-    mixed = image + (colours.astype(np.float32) - image) * weight[..., None]
-    rounded: Array = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
-    return rounded
+    rows, columns = _covered(image, frame, places)
+    if places is None:
+        across, down = np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop)
+        here = np.stack(np.meshgrid(across, down), axis=-1)
+    else:
+        here = places[rows, columns]
+    spots = (here @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    colours = sample(window, spots)
+    weight = sample(paste_mask(size), spots, method=cv2.INTER_LINEAR, outside=cv2.BORDER_CONSTANT)
+    below = image[rows, columns]
+    mixed = below + (colours.astype(np.float32) - below) * weight[..., None]
+    pasted = image.copy()
+    pasted[rows, columns] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return pasted
+
+
+def _covered(image: Array, frame: FaceFrame, places: Array | None) -> tuple[slice, slice]:
+    """Return the rows and columns of `image` that the window may cover."""
+    height, width = image.shape[:2]
+    half = SPAN / 2
+    corners = frame.to_picture(np.array([[x, CENTRE_Y + y] for x in (-half, half) for y in (-half, half)]))
+    reach = 1.0
+    if places is not None:
+        down, across = np.mgrid[0:height:16, 0:width:16]
+        reach += float(np.abs(places[::16, ::16] - np.stack([across, down], axis=-1)).max())
+    low = np.floor(corners.min(axis=0) - reach).astype(int).clip(0, [width - 1, height - 1])
+    high = np.ceil(corners.max(axis=0) + reach + 1).astype(int).clip(1, [width, height])
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
 _SHIFT = 4

@@ -34,6 +34,14 @@ def warp_image(image: Array, source: Array, target: Array, *, stiffness: float =
     return cv2.remap(image, places[0], places[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
+def sample(
+    image: Array, places: Array, *, method: int = cv2.INTER_CUBIC, outside: int = cv2.BORDER_REPLICATE
+) -> Array:
+    """Return (H W …), of the type of `image` (h w …): its colours at `places` (H W 2) float32 px."""
+    sampled: Array = cv2.remap(image, places, None, method, borderMode=outside)  # type: ignore[call-overload]
+    return sampled
+
+
 def warp_batch(images: Tensor, source: Tensor, target: Tensor, *, stiffness: float = STIFFNESS) -> Tensor:
     """Return images (B C H W) float with `source` points (B N 2) carried to `target` points (B N 2), in
     pixels.

@@ -8,15 +8,14 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from talkvid.face.lip_motion import FaceFrame, FaceShape, face_frame
+from talkvid.face.eyelids import Eyelids
+from talkvid.face.lip_motion import FaceShape
 from talkvid.face.mouth_stage import MouthStage
-from talkvid.face.warp import warp_image
+from talkvid.face.warp import sample
 from talkvid.inference.conditions import FrameCache, PictureFeatures, WindowConditions
+from talkvid.inference.head_track import HeadTrack
 from talkvid.model.vae import ImageAutoencoder
-from talkvid.records import Array, Face
-
-STILL_PX = 0.25
-"""Poses that differ less than this from the portrait's leave its head where it is."""
+from talkvid.records import Array
 
 
 @dataclass(frozen=True)
@@ -36,22 +35,22 @@ class MouthConditions:
         self,
         stage: MouthStage,
         *,
-        face: Face,
         motion: Array,
-        poses: Array,
+        head: HeadTrack,
+        lids: Eyelids | None,
         vae: ImageAutoencoder,
         to_tensor: Callable[[Array], Tensor],
         audio_tokens: FrameCache[Tensor] | None,
         kps_features: Callable[[Callable[[int], Array]], PictureFeatures] | None,
     ) -> None:
-        """Take the lips' motion (F P 2) in face sizes and the head's poses (F 3 2) in pixels.
+        """Take the lips' motion (F P 2) in face sizes, the head's track, and lids unless the eyes stay open.
 
         `to_tensor` brings pictures (F H W 3) uint8 to the device as (F H W 3) in [-1, 1].
         """
         self._stage = stage
-        self._face = face
         self._motion = motion
-        self._poses = poses
+        self._head = head
+        self._lids = lids
         self._vae = vae
         self._to_tensor = to_tensor
         self._audio_tokens = audio_tokens
@@ -85,8 +84,11 @@ class MouthConditions:
         changes = rearrange(after - before, "f c h w -> f h w c").cpu().numpy()
         finished = []
         for frame, stand, change in zip(frames, stands, changes, strict=True):
-            picture, place = self._moved(frame)
-            finished.append(self._stage.finish(stand.target, change, picture=picture, frame=place))
+            places = self._head.places(frame)
+            picture = self._stage.portrait if places is None else sample(self._stage.portrait, places)
+            if self._lids is not None:
+                picture = self._lids.close(picture, float(self._head.closure[frame]), places=places)
+            finished.append(self._stage.finish(stand.target, change, picture=picture, places=places))
         return finished
 
     def release(self, frame: int) -> None:
@@ -108,29 +110,3 @@ class MouthConditions:
 
     def _drawing(self, frame: int) -> Array:
         return self._stands.get([frame])[0].drawing
-
-    def _moved(self, frame: int) -> tuple[Array | None, FaceFrame | None]:
-        """Return the portrait with its head moved to the frame's pose, or None where it stands still."""
-        here, there = self._face.points[: len(self._poses[frame])], self._poses[frame]
-        if float(np.abs(there - here).max()) < STILL_PX:
-            return None, None
-        turn, shift = similarity(here, there)
-        assert self._face.contour is not None
-        source = np.concatenate([self._face.points, self._face.contour])
-        moved = source @ turn.T + shift
-        return warp_image(self._stage.portrait, source, moved), face_frame(moved[:5])
-
-
-def similarity(source: Array, target: Array) -> tuple[Array, Array]:
-    """Return turn-and-scale (2, 2) and shift (2,) that bring `source` points (N 2) nearest to `target`.
-
-    Least squares without reflection (Umeyama, 1991), for points in the plane.
-    """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    centre, goal = source.mean(axis=0), target.mean(axis=0)
-    first, second = source - centre, target - goal
-    spread = float((first**2).sum())
-    along = float((first * second).sum()) / spread
-    across = float((first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]).sum()) / spread
-    turn = np.array([[along, -across], [across, along]])
-    return turn, goal - turn @ centre

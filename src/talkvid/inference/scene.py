@@ -10,13 +10,16 @@ from einops import rearrange
 from torch import Tensor
 
 from talkvid.diffusion.noise import frame_noise
+from talkvid.face.eyelids import Eyelids
 from talkvid.face.keypoints import draw_vkps
 from talkvid.face.mouth_stage import MouthStage
 from talkvid.inference.conditions import FrameCache, FrameConditions, PictureFeatures, PlainConditions
 from talkvid.inference.device import Placement
+from talkvid.inference.head_track import HeadTrack
 from talkvid.inference.mouth_conditions import MouthConditions
 from talkvid.inference.settings import VideoSettings
 from talkvid.model.bundle import ModelBundle
+from talkvid.model.head_motion import HeadMotion
 from talkvid.model.lip_predictor import LipPredictor
 from talkvid.model.vae import ImageAutoencoder
 from talkvid.records import Array, Face
@@ -80,6 +83,17 @@ def _mouth_conditions(
         raise ValueError(f"the checkpoint {bundle.source} has no lip_predictor; its condition needs one")
     assert scene.face is not None
     stage = MouthStage(scene.portrait, scene.face)
+    height, width = scene.portrait.shape[:2]
+    mover = bundle.head_motion
+    head = HeadTrack(
+        scene.face,
+        poses=scene.poses,
+        size=(width, height),
+        lively=mover.cpu().float() if isinstance(mover, HeadMotion) else None,
+        settings=settings,
+        speech=scene.speech.float(),
+        spoken=scene.spoken,
+    )
     motion = (
         predictor.cpu()
         .float()
@@ -94,9 +108,9 @@ def _mouth_conditions(
     guider = bundle.v_kps_guider
     return MouthConditions(
         stage,
-        face=scene.face,
         motion=motion,
-        poses=scene.poses,
+        head=head,
+        lids=Eyelids(scene.portrait, scene.face) if settings.blink else None,
         vae=cast(ImageAutoencoder, bundle.vae),
         to_tensor=lambda pictures: signed_pictures(pictures, placement),
         audio_tokens=tokens,

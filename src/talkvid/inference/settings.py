@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from talkvid.inference.liveliness import liveliness
+
 if TYPE_CHECKING:
     from talkvid.model.bundle_config import BundleConfig
 
@@ -18,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 RETARGET_STRATEGIES = ("fix_face", "no_retarget", "offset_retarget", "naive_retarget")
 FACE_BACKENDS = ("embedded", "insightface", "mediapipe")
+HEAD_MOTIONS = ("natural", "still")
 FRAMINGS = ("head", "upper_body", "full")
 TEST_STAGES = ("stage_1", "stage_2", "stage_3")
 AUDIO_RATE = 16000
@@ -86,6 +89,11 @@ class GenerateSettings:
     """Width and height of the picture the points of kps_path refer to."""
     driving_video: PathLike | None = None
     retarget_strategy: str | None = None
+    head_motion: str | None = None
+    """natural: the head moves by itself; still: only as key points or a driving video say."""
+    head_motion_scale: float | None = None
+    """Factor on the natural motion; None is 1."""
+    blink: bool | None = None
     image_width: int | None = None
     image_height: int | None = None
     fps: float | None = None
@@ -106,6 +114,8 @@ class GenerateSettings:
 
     def __post_init__(self) -> None:
         one_of("retarget_strategy", self.retarget_strategy, RETARGET_STRATEGIES)
+        one_of("head_motion", self.head_motion, HEAD_MOTIONS)
+        in_range("head_motion_scale", self.head_motion_scale, 0, 2)
         one_of("framing", self.framing, FRAMINGS)
         one_of("audio_embeddings_type", self.audio_embeddings_type, ("global",))
         if self.face not in ("auto", "largest") and not (self.face.isdigit() and int(self.face)):
@@ -139,6 +149,9 @@ class VideoSettings:
     kps_size: str
     driving_video: PathLike | None
     retarget_strategy: str
+    head_motion: str
+    head_motion_scale: float
+    blink: bool
     image_width: int
     image_height: int
     fps: float
@@ -170,8 +183,10 @@ class VideoSettings:
 
 def resolve(settings: GenerateSettings, config: "BundleConfig") -> VideoSettings:
     """Return the settings with every None filled in that the checkpoint's config knows, checked together."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = liveliness(settings, config)
     for field in fields(VideoSettings):
+        if field.name in values:
+            continue
         value = getattr(settings, field.name)
         if value is None and field.name in FROM_CONFIG:
             value = getattr(config, field.name.removeprefix("image_"))

@@ -83,6 +83,11 @@ class ModelBundle:
         """Return the speech-to-lips network, if the model has one."""
         return self.modules.get("lip_predictor")
 
+    @property
+    def head_motion(self) -> nn.Module | None:
+        """Return the model of a head that moves and blinks by itself, if there is one."""
+        return self.modules.get("head_motion")
+
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "ModelBundle":
         """Move every network, and return the bundle."""
         for module in self.modules.values():

@@ -27,6 +27,12 @@ def _lip_predictor(values: Mapping[str, Any]) -> nn.Module:
     return LipPredictor(LipPredictorConfig(**values))
 
 
+def _head_motion(values: Mapping[str, Any]) -> nn.Module:
+    from talkvid.model.head_motion import HeadMotion, HeadMotionConfig
+
+    return HeadMotion(HeadMotionConfig(**values))
+
+
 BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "reference_net": lambda values: ReferenceNet(UNetConfig.from_dict(values)),
     "denoising_unet": lambda values: DenoisingUNet(UNetConfig.from_dict(values)),
@@ -35,6 +41,7 @@ BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "autoencoder_kl": DiffusersVae,
     "small_autoencoder": _small_autoencoder,
     "lip_predictor": _lip_predictor,
+    "head_motion": _head_motion,
 }
 
 

@@ -15,6 +15,7 @@ from talkvid.training.mini_autoencoder import AutoencoderTraining
 from talkvid.training.mini_clips import FPS
 from talkvid.training.mini_generator import GeneratorTraining
 from talkvid.training.mini_lips import LipTraining
+from talkvid.training.mini_motion import MotionTraining
 
 logger = logging.getLogger("talkvid.training.mini_bundle")
 
@@ -23,6 +24,7 @@ NAME = "talkvid-mini"
 FILES = {
     "vae": "autoencoder/autoencoder.safetensors",
     "lip_predictor": "lip_predictor/lip_predictor.safetensors",
+    "head_motion": "head_motion/head_motion.safetensors",
     "reference_net": "generator/reference_net.safetensors",
     "denoising_unet": "generator/denoising_unet.safetensors",
     "v_kps_guider": "generator/v_kps_guider.safetensors",
@@ -31,7 +33,7 @@ FILES = {
 
 
 def bundle_config(
-    pictures: AutoencoderTraining, lips: LipTraining, generator: GeneratorTraining
+    pictures: AutoencoderTraining, lips: LipTraining, motion: MotionTraining, generator: GeneratorTraining
 ) -> BundleConfig:
     """Return the checkpoint's config for networks of these trainings."""
     model = generator.model
@@ -59,6 +61,7 @@ def bundle_config(
         modules={
             "vae": ModuleSpec("small_autoencoder", _plain(pictures.model)),
             "lip_predictor": ModuleSpec("lip_predictor", _plain(lips.model)),
+            "head_motion": ModuleSpec("head_motion", _plain(motion.model)),
             "reference_net": ModuleSpec("reference_net", unet),
             "denoising_unet": ModuleSpec("denoising_unet", unet),
             "v_kps_guider": ModuleSpec(
@@ -67,7 +70,7 @@ def bundle_config(
             ),
             "audio_projection": ModuleSpec("audio_projection", model.audio()),
         },
-        extra={"mouth_stage": True},
+        extra={"mouth_stage": True, "head_motion": "natural", "blink": True},
     )
 
 
@@ -103,6 +106,7 @@ def main() -> None:
     config = bundle_config(
         load_config(AutoencoderTraining, arguments.configs / "autoencoder.yaml"),
         load_config(LipTraining, arguments.configs / "lip_predictor.yaml"),
+        load_config(MotionTraining, arguments.configs / "head_motion.yaml"),
         load_config(GeneratorTraining, arguments.configs / "generator.yaml"),
     )
     bundle = assemble(config, arguments.runs, allow_untrained=arguments.allow_untrained)

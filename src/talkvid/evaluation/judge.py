@@ -78,7 +78,7 @@ def cases_of(
 ) -> Iterator[Case]:
     """Yield the case of every video; the folder `cache` keeps what was seen for later runs.
 
-    The controls are the sounds of the next clips of the same row; with one clip the own sound is turned round.
+    The controls are the sounds of the next clips of the same row; with one clip the own sound, turned.
     """
     sounds = {video: load_audio(video.sound or video.made, rate=AUDIO_RATE_HZ) for video in videos}
 

@@ -53,7 +53,10 @@ class Measures:
     """Lip distance of a mouth that stays as in the true clip's first picture."""
     still_movement: float = NAN
     opening_in_speech: float = NAN
+    """Standard deviation of the opening where the sound speaks, in inter-ocular distances."""
+    opening_in_silence: float = NAN
     rest_ratio: float = NAN
+    """The second over the first."""
     identity: float = NAN
     identity_lowest: float = NAN
     sharpness: float = NAN
@@ -69,7 +72,11 @@ COLUMNS = tuple(column.name for column in dataclasses.fields(Measures) if column
 
 @dataclass(frozen=True)
 class ReportRow:
-    """The mean over the clips of one row; of `lag_s` the median, which one chance lag does not move."""
+    """The mean over the clips of one row, but for two columns.
+
+    Of `lag_s` it is the median, which one chance lag does not move; `rest_ratio` is the mean deviation in
+    silence over the mean one in speech of the clips that have both, so that no clip's ratio outweighs others.
+    """
 
     name: str
     num_clips: int
@@ -105,6 +112,7 @@ def measure_case(case: Case, *, weights: MelWeights | None = None) -> Measures:
         mel_control=float(controls.mean()) if len(controls) else NAN,
         lag_s=agreement.lag_s,
         opening_in_speech=rest.in_speech,
+        opening_in_silence=rest.in_silence,
         rest_ratio=rest.ratio,
         drift=case.made.drift,
         one_face=made.one_face_share,
@@ -154,6 +162,7 @@ def _row(name: str, found: Sequence[Measures]) -> ReportRow:
     mean = {column: _mean(column_values) for column, column_values in values.items()}
     lags = values["lag_s"][np.isfinite(values["lag_s"])]
     mean["lag_s"] = float(np.median(lags)) if len(lags) else NAN
+    mean["rest_ratio"] = _rest_ratio(values["opening_in_speech"], values["opening_in_silence"])
     controls = np.concatenate([np.array(one.controls, np.float64) for one in found])
     return ReportRow(
         name=name,
@@ -162,6 +171,12 @@ def _row(name: str, found: Sequence[Measures]) -> ReportRow:
         mel_auc=ranking_share(values["mel"], controls),
         lag_share=float(np.mean(np.abs(lags) <= GOOD_LAG_S + 1e-9)) if len(lags) else NAN,
     )
+
+
+def _rest_ratio(in_speech: Array, in_silence: Array) -> float:
+    both = np.isfinite(in_speech) & np.isfinite(in_silence)
+    total = float(in_speech[both].sum())
+    return float(in_silence[both].sum()) / total if total > 0 else NAN
 
 
 def _mean(values: Array) -> float:

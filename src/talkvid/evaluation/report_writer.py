@@ -23,6 +23,7 @@ HEADINGS = {
     "lip_movement": "lip movement %",
     "still_movement": "still mouth, movement",
     "opening_in_speech": "opening's deviation in speech",
+    "opening_in_silence": "in silence",
     "rest_ratio": "in silence / in speech",
     "identity": "{identity}",
     "identity_lowest": "{identity}, 5th percentile",
@@ -32,7 +33,7 @@ HEADINGS = {
     "one_face": "one face",
 }
 """Columns in the order of the table, and what stands above them."""
-DIGITS = {"opening_in_speech": 3, "lag_s": 3}
+DIGITS = {"opening_in_speech": 3, "opening_in_silence": 3, "lag_s": 3}
 MEANINGS = (
     "Mel measure: mean correlation of mouth opening, width and jaw with what 0.5 s of log-mel says of "
     "them linearly, at the best lag within 0.3 s; control: the same with sounds that are not the clip's "

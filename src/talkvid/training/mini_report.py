@@ -9,6 +9,7 @@ import argparse
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from talkvid.evaluation.report_writer import as_markdown, write_report
 from talkvid.evaluation.video_look import VideoLook, Yardstick, look_at
 from talkvid.evaluation.yardstick import FaceYardstick
 from talkvid.face.mouth_stage import MouthStage
+from talkvid.inference.api import TalkVidInference
 from talkvid.model.bundle import ModelBundle, load_bundle
 from talkvid.model.lip_predictor import LipPredictor
 from talkvid.model.vae import ImageAutoencoder
@@ -31,6 +33,7 @@ from talkvid.speech.features import LogMelEncoder
 from talkvid.training.mini_clips import AUDIO_RATE_HZ, FPS
 from talkvid.training.mini_data import PackedClip, load_clips
 from talkvid.training.mini_samples import as_signed
+from talkvid.training.mini_videos import VideoMaker
 
 logger = logging.getLogger("talkvid.training.mini_report")
 
@@ -38,6 +41,14 @@ BATCH = 8
 MOST_FRAMES = 125
 NUM_CONTROLS = 5
 """Sounds of other clips that the mel measure's control is made of."""
+
+
+class FrameMaker(Protocol):
+    """Makes the pictures that are judged; `name` says which of all videos it is."""
+
+    def frames(self, portrait: Array, face: Face, sound: Array, count: int, *, name: str) -> Iterator[Array]:
+        """Yield about `count` frames (H W 3) uint8 of the portrait saying `sound` (N,) at 16 kHz."""
+        ...
 
 
 class Renderer:
@@ -50,7 +61,7 @@ class Renderer:
         self.vae, self.lips = vae, lips
 
     @torch.no_grad()
-    def frames(self, portrait: Array, face: Face, sound: Array, count: int) -> Iterator[Array]:
+    def frames(self, portrait: Array, face: Face, sound: Array, count: int, *, name: str) -> Iterator[Array]:
         """Yield `count` frames (H W 3) uint8 of the portrait saying `sound` (N,) at 16 kHz."""
         stage = MouthStage(portrait, face)
         features = LogMelEncoder().encode(sound)
@@ -85,7 +96,8 @@ class Renderer:
 
 
 def cases(
-    bundle: ModelBundle,
+    maker: FrameMaker,
+    model_name: str,
     clips: list[PackedClip],
     yardstick: Yardstick,
     *,
@@ -95,7 +107,6 @@ def cases(
 
     All are judged against the clip's own sound, and the true clip's pictures.
     """
-    renderer = Renderer(bundle)
     for number, clip in enumerate(log.progress(clips, total=len(clips), description="held-out clips")):
         count = min(len(clip), MOST_FRAMES)
         sound = clip.audio[: round(count / FPS * AUDIO_RATE_HZ)]
@@ -107,11 +118,13 @@ def cases(
             return look_at(frames, yardstick, fps=FPS, embedder=embedder)
 
         truth, start = look(clip.picture(index) for index in range(count)), look([portrait])
-        wrong = np.resize(others[0], len(clip.audio))
+        wrong = np.resize(others[0], len(sound))
         made = {
             "truth": truth,
-            bundle.config.name: look(renderer.frames(portrait, face, clip.audio, count)),
-            "wrong sound": look(renderer.frames(portrait, face, wrong, count)),
+            model_name: look(maker.frames(portrait, face, sound, count, name=clip.source.id)),
+            "wrong sound": look(
+                maker.frames(portrait, face, wrong, count, name=f"{clip.source.id}-wrong_sound")
+            ),
             "still": look(portrait for _ in range(count)),
         }
         for row, video in made.items():
@@ -136,19 +149,26 @@ def main() -> None:
     parser.add_argument("--checkpoint_path", type=Path, help="default: the embedded model")
     parser.add_argument("--landmarker", type=Path, help="MediaPipe face_landmarker task file")
     parser.add_argument("--identity", type=Path, help="weights of MobileFaceNet, for the identity cosine")
+    parser.add_argument("--videos", type=Path, help="make mp4s here as `talkvid generate` does, judge them")
     parser.add_argument("--output", type=Path, help="folder for report.md, report.json and report.html")
     arguments = parser.parse_args()
     log.configure()
+    maker: FrameMaker
     yardstick = FaceYardstick(arguments.landmarker)
     embedder = None if arguments.identity is None else MobileFaceNetEmbedder(arguments.identity)
     clips = load_clips(arguments.media, arguments.data, "val", synced_only=True)
-    bundle = load_bundle(arguments.checkpoint_path)
+    if arguments.videos is None:
+        bundle = load_bundle(arguments.checkpoint_path)
+        name, maker = bundle.config.name, Renderer(bundle)
+    else:
+        model = TalkVidInference(arguments.checkpoint_path)
+        name, maker = model.config.name, VideoMaker(model, arguments.videos)
     identity = "identity cosine" if embedder is None else embedder.measure
-    report = mouth_report(cases(bundle, clips, yardstick, embedder=embedder), identity_name=identity)
+    report = mouth_report(cases(maker, name, clips, yardstick, embedder=embedder), identity_name=identity)
     print(as_markdown(report))
     if arguments.output is not None:
         settings = {"clips": len(clips), "fps": FPS, "most_frames": MOST_FRAMES, "yardstick": yardstick.name}
-        title = f"{bundle.config.name} on held-out persons"
+        title = f"{name} on held-out persons"
         write_report(report, arguments.output, title=title, settings=settings)
 
 

@@ -31,7 +31,8 @@ SLOW_ENGINES = [
     pytest.param(("ddp", 2, "none", EVERY), id="ddp, every case"),
     *(
         pytest.param(
-            ("deepspeed", processes, offload, EVERY), id=f"deepspeed x {processes}, offload {offload}",
+            ("deepspeed", processes, offload, EVERY if offload == "none" else BOTH),
+            id=f"deepspeed x {processes}, offload {offload}",
             marks=needs_deepspeed,
         )
         for processes in (1, 2)

@@ -21,6 +21,7 @@ LASHES = 0.1
 """Height above the lid's edge, in widths of the eye, taken by lashes: not stretched as skin."""
 SOFT_SKIN = 0.05
 """How much of the stretched skin's detail is smoothed away, in widths of the eye."""
+CHEEK_SHARE = 0.35
 LIGHT_SKIN = (50, 90)
 """Percentiles of brightness between which the lid's skin is neither fold nor highlight."""
 OVERLAP = 0.02
@@ -231,7 +232,8 @@ def _smooth_skin(portrait: Array, eye: _Eye) -> Array:
     """Return the portrait (H W 3) uint8, about the eye without detail and with nothing but the lid's skin.
 
     A blur that leaves out lashes and eye (normalised convolution, Knutsson and Westin 1993), half of it
-    replaced by the colour of the lid's lighter skin: the fold over an open eye lies in shadow.
+    replaced by the colour of the lid's lighter skin and some of the cheek's: the fold over an open eye lies
+    in shadow, a shut lid does not.
     """
     height, width = portrait.shape[:2]
     places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64)
@@ -247,6 +249,9 @@ def _smooth_skin(portrait: Array, eye: _Eye) -> Array:
         level = skin.mean(axis=-1)
         low, high = np.percentile(level, LIGHT_SKIN)
         light = skin[(level >= low) & (level <= high)].mean(axis=0)
+        spots = np.linspace(0.2, 0.8, 13)
+        cheek = np.median(_colours(portrait, eye, spots, eye.lower(spots) + 0.45), axis=0)
+        light = np.maximum(light, light + CHEEK_SHARE * (cheek - light))
         blurred = blurred + (light - blurred) * 0.5 * np.minimum(amount, 1)
     smooth: Array = np.rint(blurred).clip(0, 255).astype(np.uint8)
     return smooth

@@ -19,7 +19,10 @@ GATE_SOFT_S = 0.25
 """How softly the head comes to rest where speech ends."""
 LOUDNESS_SOFT_S = 0.08
 LOUDNESS_LIMIT = 2.0
-FIRST_BLINK_S = 0.6
+FIRST_BLINK_S, LAST_BLINK_S = 0.6, 0.4
+"""No blink this near to the first or before the last frame: a video begins and ends with open eyes."""
+PARTIAL_DEPTH = (0.45, 0.85)
+"""How far the lids come down in partial blinks."""
 HEAD_STREAM, BLINK_STREAM = 1, 2
 """Numbers that part the random numbers of one seed."""
 
@@ -97,7 +100,7 @@ class HeadMotion(nn.Module):
         return np.stack([np.interp(times, grid, column) for column in motion.T], axis=1).astype(np.float32)
 
     def blinks(self, num_frames: int, *, fps: float, seed: int) -> np.ndarray:
-        """Return how far the lids are shut in each frame, (F,) float32 from 0 to 1; the first is 0."""
+        """Return how far the lids are shut in each frame, (F,) float32 from 0 to 1; 0 at both ends."""
         mean, spread, least, partial, stretch = self.blink_timing.double().tolist()
         random = np.random.default_rng([seed % 2**63, BLINK_STREAM])
         curve = self.blink_curve.double().numpy()
@@ -106,10 +109,12 @@ class HeadMotion(nn.Module):
         closure = np.zeros(num_frames)
         moment = FIRST_BLINK_S + np.exp(random.normal(mean, spread)) * random.random()
         while moment < times[-1] + 1.0:
-            depth = random.uniform(0.45, 0.85) if random.random() < partial else 1.0
+            depth = random.uniform(*PARTIAL_DEPTH) if random.random() < partial else 1.0
             slow = np.exp(random.normal(0, stretch))
             place = (times - moment) * RATE_HZ / slow + peak
-            closure = np.maximum(closure, depth * np.interp(place, np.arange(len(curve)), curve, 0.0, 0.0))
+            if times[-1] > moment + LAST_BLINK_S:
+                blink = depth * np.interp(place, np.arange(len(curve)), curve, 0.0, 0.0)
+                closure = np.maximum(closure, blink)
             moment += max(least, np.exp(random.normal(mean, spread)))
         return closure.astype(np.float32)
 

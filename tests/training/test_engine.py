@@ -207,5 +207,5 @@ def test_want_of_memory_names_the_settings_that_need_less(error: Exception) -> N
 @pytest.mark.skipif(importlib.util.find_spec("deepspeed") is not None, reason="deepspeed is installed")
 def test_deepspeed_that_is_not_installed_is_named() -> None:
     run_config = RunConfig(engine="deepspeed", device="cpu", deepspeed_config=str(ZERO_2))
-    with pytest.raises(ImportError, match=r"talkvid\[train\]"):
+    with pytest.raises(ImportError, match=r"talkvid\[deepspeed\]"):
         build_engine(run_config, optimizer=PLAIN)

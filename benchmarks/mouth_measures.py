@@ -147,7 +147,7 @@ def cases(clips: list[HeardClip], args: argparse.Namespace) -> Iterator[Case]:
         truth, first, squeeze = looks(clip.source, args)
         count, fps = len(truth.tracks), truth.tracks.fps
         sound = hear(clip.source, count, fps)
-        others = [clips[(number + step) % len(clips)].sound for step in range(1, OTHERS + 1)]
+        others = following_sounds(clips, number)
         late = moved(sound, LATE_S)[: len(sound)]
         step = round(OUT_OF_STEP_S * fps)
         shifted = truth.retimed((np.arange(count) + step) % count)
@@ -171,6 +171,12 @@ def cases(clips: list[HeardClip], args: argparse.Namespace) -> Iterator[Case]:
                 portrait=first if own else None,
                 others=others,
             )
+
+
+def following_sounds(clips: list[HeardClip], number: int) -> list[Array]:
+    """Return the sounds of the next clips, at most OTHERS and never the clip's own."""
+    steps = range(1, min(OTHERS, len(clips) - 1) + 1)
+    return [clips[(number + step) % len(clips)].sound for step in steps]
 
 
 def still(first: VideoLook, count: int) -> VideoLook:
@@ -238,7 +244,7 @@ def mel_line(name: str, clips: list[HeardClip], weighed: dict[str, MelWeights]) 
     true, foreign, turned, lags, loud, loud_foreign = [], [], [], [], [], []
     for number, clip in enumerate(clips):
         weights = weighed.get(clip.source.person)
-        others = [clips[(number + step) % len(clips)].sound for step in range(1, OTHERS + 1)]
+        others = following_sounds(clips, number)
         found = mel_agreement(clip.tracks, clip.sound, weights=weights)
         true.append(found.score)
         lags.append(found.lag_s)

@@ -84,6 +84,10 @@ def test_every_clip_gives_four_rows_judged_against_its_own_sound_and_pictures() 
     assert (own == clips[0].audio).all() and (foreign == clips[1].audio).all()
     assert np.abs(parrot.asked[0][1].astype(int) - clips[0].picture(0)).max() == 0
     assert all((case.sound == clips[0].audio).all() for case in made[:4])
+    # With two clips there is one foreign sound; the clip's own is no control.
+    assert all(len(case.others) == 1 and (case.others[0] == clips[1].audio).all() for case in made[:4])
+    with pytest.raises(ValueError, match="at least 2"):
+        next(cases(parrot, "ours", clips[:1], Brightness()))
     rows = {row.name: row.mean for row in mouth_report(made).rows}
     assert rows["truth"].opening_r == pytest.approx(1)
     assert rows["ours"].opening_r > 0.6 > rows["wrong sound"].opening_r + 0.3

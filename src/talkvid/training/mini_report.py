@@ -107,10 +107,13 @@ def cases(
 
     All are judged against the clip's own sound, and the true clip's pictures.
     """
+    if len(clips) < 2:
+        raise ValueError(f"{len(clips)} clip with known sound: at least 2 are needed, for the wrong sound")
+    following = range(1, min(NUM_CONTROLS, len(clips) - 1) + 1)
     for number, clip in enumerate(log.progress(clips, total=len(clips), description="held-out clips")):
         count = min(len(clip), MOST_FRAMES)
         sound = clip.audio[: round(count / FPS * AUDIO_RATE_HZ)]
-        others = [clips[(number + step) % len(clips)].audio for step in range(1, NUM_CONTROLS + 1)]
+        others = [clips[(number + step) % len(clips)].audio for step in following]
         first = int(clip.usable[0])
         face, portrait = _tracked_face(clip, first), clip.picture(first)
 

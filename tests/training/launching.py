@@ -1,16 +1,25 @@
 """Trainings in processes of their own, as launchers start them."""
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 300
 ZERO_2 = ROOT / "src" / "configs" / "zero2_config.json"
+
+needs_deepspeed = pytest.mark.skipif(
+    importlib.util.find_spec("deepspeed") is None or shutil.which("g++") is None,
+    reason="deepspeed, or the compiler g++ that it needs without a GPU, is not installed",
+)
 
 
 @dataclass(frozen=True)

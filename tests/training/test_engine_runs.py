@@ -1,6 +1,5 @@
 """Whole trainings under every engine: as one process would do it, resumed exactly, ended together."""
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -16,14 +15,11 @@ from talkvid.model.bundle import load_bundle
 from talkvid.training.logbook import read_losses
 from talkvid.training.run import run_training
 from talkvid.training.run_folder import RunFolder
-from tests.training.launching import divided, engine_settings, launcher, run, train
+from tests.training.launching import divided, engine_settings, launcher, needs_deepspeed, run, train
 from tests.training.synthetic import Settings, small_settings
 
 RELATIVE = 1e-5
 EXPORT = "denoising_unet-4.safetensors"
-needs_deepspeed = pytest.mark.skipif(
-    importlib.util.find_spec("deepspeed") is None, reason="deepspeed is not installed"
-)
 MIXED = "loss.unconditional_probability=0.5"
 CONDITIONED = "loss.unconditional_probability=0"
 """DeepSpeed moves what an unconditional step leaves without gradient, which the others do not."""

@@ -3,7 +3,6 @@
 With two processes the golden batch of two clips is split between them, and its draws are split alike.
 """
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,9 @@ from typing import Any
 import pytest
 
 from tests.training.golden import CASES
-from tests.training.launching import ZERO_2, divided, launcher, run
+from tests.training.launching import ZERO_2, divided, launcher, needs_deepspeed, run
 
 RELATIVE = 1e-5
-needs_deepspeed = pytest.mark.skipif(
-    importlib.util.find_spec("deepspeed") is None, reason="deepspeed is not installed"
-)
 EVERY = tuple(CASES)
 BOTH = ("stage_3", "stage_3_uncond")
 """Everything trains, with all conditions and with none."""

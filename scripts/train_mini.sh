@@ -10,7 +10,7 @@ shared=("media=$MEDIA" "data=$OUT/data" "loop.out=$OUT" "loop.device=$DEVICE" "l
     ${MAX_STEPS:+"loop.max_steps=$MAX_STEPS"})
 python -m talkvid.training.mini_autoencoder --config src/configs/mini/autoencoder.yaml "${shared[@]}"
 python -m talkvid.training.mini_lips --config src/configs/mini/lip_predictor.yaml "${shared[@]}"
-python -m talkvid.training.mini_motion --config src/configs/mini/head_motion.yaml "${shared[@]:0:2}" "out=$OUT"
+python -m talkvid.training.mini_motion --config src/configs/mini/head_motion.yaml "media=$MEDIA" "data=$OUT/data" "out=$OUT"
 python -m talkvid.training.mini_generator --config src/configs/mini/generator.yaml "${shared[@]}" \
     "autoencoder=$OUT/autoencoder/autoencoder.safetensors"
 exec python -m talkvid.training.mini_bundle --runs "$OUT" --out "$OUT/checkpoint"

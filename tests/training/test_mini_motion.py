@@ -93,6 +93,8 @@ def test_the_fitted_model_moves_like_its_clips() -> None:
     model = HeadMotion(HeadMotionConfig(taps=64))
     fit(model, CLIPS)
     figures = motion_figures(model, CLIPS, CLIPS[:2], seed=1)
+    assert figures["model"]["blinks_per_minute"] == pytest.approx(30, abs=8)
+    assert max(np.abs(figures["held_out"]["told_by_loudness"])) < 0.2
     np.testing.assert_allclose(figures["model"]["deviation"], figures["train"]["deviation"], rtol=0.35)
     np.testing.assert_allclose(figures["model"]["speed_per_s"], figures["train"]["speed_per_s"], rtol=0.35)
     points = face_points()

@@ -14,6 +14,7 @@ from talkvid.training.mini_motion_clips import MovingClip
 BAND_FRAMES = (1.5, 8.0)
 """Head speed is looked at between these two smoothings."""
 SPEED_SOFT = 5.0
+SLOW_FRAMES = 12.0
 BANDS_HZ = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -43,6 +44,43 @@ def band_shares(tracks: list[Array]) -> Array:
         shares.append(bands / bands.sum(axis=0))
     mean: Array = np.mean(shares, axis=0)
     return mean
+
+
+def speech_speed_ratio(clips: list[MovingClip], deviation: Array) -> float:
+    """Return how many times faster the head is in speech than in the pauses of the same clips."""
+    speeds, spoken = [], []
+    for clip in clips:
+        if clip.synced and clip.spoken.any():
+            speed = log_speed(clip.poses / deviation)
+            speeds.append(speed - speed.mean())
+            spoken.append(clip.spoken)
+    speed, heard = np.concatenate(speeds), np.concatenate(spoken)
+    return float(np.exp(speed[heard].mean() - speed[~heard].mean())) if not heard.all() else float("nan")
+
+
+def told_by_loudness(clips: list[MovingClip], held_out: list[MovingClip]) -> Array:
+    """Return (C,): the share of the held-out persons' fast motion that loudness within 0.5 s explains.
+
+    Least squares of poses, freed of what is slower than 1 s, on loudness at 13 moments; negative: worse than none.
+    """
+
+    def pairs(some: list[MovingClip]) -> tuple[Array, Array]:
+        heard, moved = [], []
+        for clip in some:
+            if clip.synced and clip.spoken.any():
+                padded = np.pad(clip.loudness, 12, mode="edge")
+                rows = np.stack(
+                    [padded[step : step + len(clip.loudness)] for step in range(0, 25, 2)], axis=1
+                )
+                fast = clip.poses - gaussian_filter1d(clip.poses, SLOW_FRAMES, axis=0)
+                heard.append(rows - rows.mean(axis=0))
+                moved.append(fast - fast.mean(axis=0))
+        return np.concatenate(heard), np.concatenate(moved)
+
+    weights = np.linalg.lstsq(*pairs(clips), rcond=None)[0]
+    heard, moved = pairs(held_out)
+    explained: Array = 1 - ((moved - heard @ weights) ** 2).sum(axis=0) / (moved**2).sum(axis=0)
+    return explained
 
 
 def motion_figures(
@@ -79,6 +117,9 @@ def motion_figures(
         figures[name]["blinks_per_minute"] = round(
             counts / sum(len(clip.closure) for clip in some) * 60 * RATE_HZ, 1
         )
+        deviation = np.array(figures["train"]["deviation"])
+        figures[name]["speech_speed_ratio"] = round(speech_speed_ratio(some, deviation), 3)
+    figures["held_out"]["told_by_loudness"] = _rounded(told_by_loudness(clips, held_out))
     figures["model"]["blinks_per_minute"] = round(float(np.mean(rates)), 1)
     figures["model"]["liveliness"] = round(float(model.liveliness), 4)
     assert len(figures["model"]["deviation"]) == len(POSE_NUMBERS)

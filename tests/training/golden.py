@@ -111,11 +111,8 @@ class Case:
     def double(self) -> "Case":
         """The same case in float64."""
         self.networks.double()
-        changed = {
-            field.name: getattr(self.batch, field.name).double()
-            for field in fields(self.batch)
-            if field.name != "ids"
-        }
+        tensors = {field.name: getattr(self.batch, field.name) for field in fields(self.batch)}
+        changed = {name: value.double() for name, value in tensors.items() if isinstance(value, Tensor)}
         self.batch = replace(self.batch, **changed)
         self.dtype = torch.float64
         return self

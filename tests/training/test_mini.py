@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from talkvid.face.layout import CONTOUR_PARTS, NUM_CONTOUR
 from talkvid.model.autoencoder import AutoencoderConfig
 from talkvid.model.bundle import load_bundle, save_bundle
+from talkvid.model.head_motion import HeadMotion
 from talkvid.model.lip_predictor import LipPredictorConfig
 from talkvid.training.mini_autoencoder import AutoencoderTrainer, AutoencoderTraining
 from talkvid.training.mini_bundle import assemble, bundle_config
@@ -23,6 +24,7 @@ from talkvid.training.mini_generator import GeneratorModel, GeneratorTrainer, Ge
 from talkvid.training.mini_lip_clips import mirror_moving
 from talkvid.training.mini_lips import LipTrainer, LipTraining
 from talkvid.training.mini_loop import LoopConfig, prefetched
+from talkvid.training.mini_motion import MotionTraining
 from talkvid.training.mini_travel import pack_folder, unpack_folder
 
 NUM_FRAMES = 16
@@ -233,11 +235,15 @@ def test_the_parts_train_resume_and_become_a_checkpoint(media: Path, loop: Calla
     trainer.finish()
 
     runs = Path(generator.loop.out)
-    bundle = assemble(bundle_config(pictures, lips, generator), runs)
+    motion = MotionTraining(**folders(media), out=str(runs))
+    (runs / "head_motion").mkdir()
+    save_file(HeadMotion(motion.model).state_dict(), runs / "head_motion" / "head_motion.safetensors")
+    bundle = assemble(bundle_config(pictures, lips, motion, generator), runs)
     save_bundle(bundle, runs / "checkpoint", dtype=torch.float16)
     loaded = load_bundle(runs / "checkpoint")
     assert loaded.config.name == "talkvid-mini"
-    assert loaded.lip_predictor is not None
+    assert loaded.lip_predictor is not None and loaded.head_motion is not None
+    assert loaded.config.extra["head_motion"] == "natural"
 
 
 def test_a_resumed_run_ends_like_one_in_a_piece(

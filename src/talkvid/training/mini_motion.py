@@ -53,7 +53,10 @@ def usable_clips(media: Path, data: Path, split: str) -> list[MovingClip]:
         for clip in load_clips(media, data, split)
         if clip.source.path.parent.name != "generated"
     ]
-    return [clip for clip in clips if clip is not None]
+    usable = [clip for clip in clips if clip is not None]
+    if not usable:
+        raise ValueError(f"{data}: no real {split} clip of 2 s or more shows its face throughout; add some")
+    return usable
 
 
 def fit(model: HeadMotion, clips: list[MovingClip]) -> None:
@@ -174,6 +177,8 @@ def fit_blinks(clips: list[MovingClip], samples: int) -> tuple[Array, Array]:
             for peak in whole
             if before <= peak < len(clip.closure) - samples + before
         ]
+    if not curves or len(between) < 2:
+        raise ValueError("the training clips hold too few blinks to tell how people blink; add clips")
     curve = np.median(curves, axis=0)
     curve = np.clip((curve - curve[:3].mean()) / (1 - curve[:3].mean()), 0, 1)
     curve[:3] = 0.0

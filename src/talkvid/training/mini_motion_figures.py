@@ -61,7 +61,7 @@ def speech_speed_ratio(clips: list[MovingClip], deviation: Array) -> float:
 def told_by_loudness(clips: list[MovingClip], held_out: list[MovingClip]) -> Array:
     """Return (C,): the share of the held-out persons' fast motion that loudness within 0.5 s explains.
 
-    Least squares of poses, freed of what is slower than 1 s, on loudness at 13 moments; negative: worse than none.
+    Least squares of poses, freed of what is slower than 1 s, on 13 moments of loudness; below 0: worse.
     """
 
     def pairs(some: list[MovingClip]) -> tuple[Array, Array]:

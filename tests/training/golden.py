@@ -3,6 +3,7 @@
 import gzip
 import json
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -111,8 +112,10 @@ class Case:
     def double(self) -> "Case":
         """The same case in float64."""
         self.networks.double()
-        tensors = {field.name: getattr(self.batch, field.name) for field in fields(self.batch)}
-        changed = {name: value.double() for name, value in tensors.items() if isinstance(value, Tensor)}
+        values = {field.name: getattr(self.batch, field.name) for field in fields(self.batch)}
+        changed: dict[str, Any] = {
+            name: value.double() for name, value in values.items() if isinstance(value, Tensor)
+        }
         self.batch = replace(self.batch, **changed)
         self.dtype = torch.float64
         return self

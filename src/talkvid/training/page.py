@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from talkvid.files import atomic_path
+from talkvid.training.run_folder import SETTINGS_FILE
 from talkvid.training.sheet import SHEET_NAME
 
 PAGE_NAME = "index.html"
 SAMPLES_FOLDER = "samples"
-SETTINGS_FILE = "settings.yaml"
 _STEP = re.compile(r"step-(\d+)")
 _STYLE = """
 body { font-family: sans-serif; margin: 2em auto; max-width: 1100px; color: #222; padding: 0 1em }

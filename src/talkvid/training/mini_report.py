@@ -8,6 +8,7 @@ kept still.
 import argparse
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,7 @@ from talkvid.speech.align import FrameAligner
 from talkvid.speech.features import LogMelEncoder
 from talkvid.training.mini_clips import AUDIO_RATE_HZ, FPS
 from talkvid.training.mini_data import PackedClip, load_clips
+from talkvid.training.mini_portraits import portrait_cases, save_moments, strangers
 from talkvid.training.mini_samples import as_signed
 from talkvid.training.mini_videos import VideoMaker
 
@@ -153,26 +155,36 @@ def main() -> None:
     parser.add_argument("--landmarker", type=Path, help="MediaPipe face_landmarker task file")
     parser.add_argument("--identity", type=Path, help="weights of MobileFaceNet, for the identity cosine")
     parser.add_argument("--videos", type=Path, help="make mp4s here as `talkvid generate` does, judge them")
+    parser.add_argument("--portraits", type=Path, help="with --videos: folder of pictures to be measured too")
+    parser.add_argument("--speech", type=Path, help="folder of the sounds that the portraits say")
     parser.add_argument("--output", type=Path, help="folder for report.md, report.json and report.html")
     arguments = parser.parse_args()
     log.configure()
-    maker: FrameMaker
     yardstick = FaceYardstick(arguments.landmarker)
     embedder = None if arguments.identity is None else MobileFaceNetEmbedder(arguments.identity)
     clips = load_clips(arguments.media, arguments.data, "val", synced_only=True)
     if arguments.videos is None:
         bundle = load_bundle(arguments.checkpoint_path)
-        name, maker = bundle.config.name, Renderer(bundle)
+        name = bundle.config.name
+        found = cases(Renderer(bundle), name, clips, yardstick, embedder=embedder)
     else:
         model = TalkVidInference(arguments.checkpoint_path)
         name, maker = model.config.name, VideoMaker(model, arguments.videos)
+        found = cases(maker, name, clips, yardstick, embedder=embedder)
+        if arguments.portraits is not None:
+            people = strangers(arguments.portraits, arguments.speech)
+            found = chain(found, portrait_cases(maker, name, people, yardstick, embedder=embedder))
     identity = "identity cosine" if embedder is None else embedder.measure
-    report = mouth_report(cases(maker, name, clips, yardstick, embedder=embedder), identity_name=identity)
+    report = mouth_report(found, identity_name=identity)
     print(as_markdown(report))
     if arguments.output is not None:
         settings = {"clips": len(clips), "fps": FPS, "most_frames": MOST_FRAMES, "yardstick": yardstick.name}
         title = f"{name} on held-out persons"
         write_report(report, arguments.output, title=title, settings=settings)
+        if arguments.videos is not None:
+            made = sorted(arguments.videos.glob("*.mp4"))
+            right = [video for video in made if not video.stem.endswith("-wrong_sound")]
+            save_moments(right, arguments.output / "moments.png")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,16 @@ def load_config(schema: type[Schema], *yaml_paths: Path | str, overrides: Sequen
     return typing.cast(Schema, _build(plain, schema, key=""))
 
 
+def from_values(schema: type[Schema], values: Mapping[str, Any], *, key: str = "") -> Schema:
+    """Return `schema` filled from its defaults, then from plain values, checked as by `load_config`.
+
+    `key` is the name of the section in messages.
+    """
+    merged = OmegaConf.structured(schema)
+    merged = _merge(merged, OmegaConf.create(dict(values)), source=f"{key}: " if key else "")
+    return typing.cast(Schema, _build(OmegaConf.to_container(merged, resolve=True), schema, key=key))
+
+
 def to_yaml(config: Any) -> str:
     """Return a dataclass of `load_config` as YAML text that loads back to an equal object."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))

@@ -1,0 +1,126 @@
+"""Settings of curation: one tree whose sections are checked by the stages that they are for."""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from talkvid.config import from_values, load_config
+
+STAGES = ("head", "quality", "motion")
+"""The scoring stages in the order of the verdict, the cheapest first."""
+
+SECTIONS = {
+    "scan": ("talkvid.curation.scan", "ScanConfig"),
+    "head": ("talkvid.curation.head", "HeadConfig"),
+    "quality": ("talkvid.curation.quality", "QualityConfig"),
+    "motion": ("talkvid.curation.motion", "MotionConfig"),
+}
+"""Section -> where its dataclass is; imported only when the section is looked at."""
+
+PROFILES = ("default", "parity")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How the work is done; no result depends on it."""
+
+    executor: Literal["local", "inline", "ray"] = "local"
+    """Processes of this machine, this process, or a ray cluster."""
+    workers: int = 2
+    deadline_s: float = 900.0
+    """Seconds one file or clip may take before its worker is ended."""
+    attempts: int = 2
+    """How often a clip is tried whose worker died or was late."""
+    gpus_per_worker: float = 0.0
+    """Share of a GPU that ray sets aside for each worker."""
+    limit: int = 0
+    """No more than that many source files; 0: all."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("workers", 1), ("attempts", 1), ("limit", 0), ("gpus_per_worker", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"run.{name} must be at least {least}, got {getattr(self, name)}")
+        if not self.deadline_s > 0:
+            raise ValueError(f"run.deadline_s must be above 0, got {self.deadline_s}")
+
+
+@dataclass(frozen=True)
+class CurateConfig:
+    """Everything that a run of curation may be told."""
+
+    profile: str = "default"
+    """`default`, `parity`, or a YAML file with rules and settings."""
+    input: str = ""
+    """A folder of videos, a list of them, or the run folder of an earlier stage."""
+    output: str = ""
+    """The run folder."""
+    stages: list[str] = field(default_factory=lambda: list(STAGES))
+    """Which scores a clip needs before it may be kept."""
+    score_all: bool = False
+    """Score clips that an earlier stage has rejected, too."""
+    rules: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Stage -> score -> comparisons, such as `>= 0.85, <= 0.999`; `off` for none."""
+    scan: dict[str, Any] = field(default_factory=dict)
+    head: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
+    motion: dict[str, Any] = field(default_factory=dict)
+    download: dict[str, Any] = field(default_factory=dict)
+    annotate: dict[str, Any] = field(default_factory=dict)
+    materialise: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.stages if name not in STAGES]
+        if unknown:
+            raise ValueError(f"stages holds {unknown[0]!r}: choose from {', '.join(STAGES)}")
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Return the stages asked for, in the order of the verdict."""
+        return tuple(stage for stage in STAGES if stage in self.stages)
+
+
+def load_curate_config(*yaml_paths: Path | str, overrides: Sequence[str] = ()) -> CurateConfig:
+    """Return the settings: defaults, then the profile, then each YAML file, then each `section.key=value`.
+
+    Every section of a stage is checked and filled with its defaults.  Raises as `load_config` does.
+    """
+    overrides = [_quoted_rule(override) for override in overrides]
+    profile = load_config(CurateConfig, *yaml_paths, overrides=overrides).profile
+    config = load_config(CurateConfig, profile_file(profile), *yaml_paths, overrides=overrides)
+    sections = {name: asdict(section(config, name)) for name in ("scan", *config.active)}
+    return replace(config, profile=profile, **sections)
+
+
+def profile_file(name: str) -> Path:
+    """Return the YAML file of a profile; raise ValueError for an unknown one."""
+    if name in PROFILES:
+        return Path(str(files("talkvid.curation") / "profiles" / f"{name}.yaml"))
+    if Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
+        return Path(name)
+    raise ValueError(f"profile {name!r} is unknown: choose {' or '.join(PROFILES)}, or name a YAML file")
+
+
+def section(config: CurateConfig, name: str) -> Any:
+    """Return one section as the dataclass of its stage; raise ValueError for a wrong key or value."""
+    module, schema = SECTIONS[name]
+    return from_values(getattr(importlib.import_module(module), schema), getattr(config, name), key=name)
+
+
+def _quoted_rule(override: str) -> str:
+    """Return a rule's comparison as a YAML string: bare, `>` would begin a text of several lines."""
+    key, equals, value = override.partition("=")
+    bare = key.startswith("rules.") and equals and value[:1] in ("<", ">")
+    return f"{key}={json.dumps(value)}" if bare else override
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """Return the short hash of plain values, the same whatever the order of their keys."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,117 @@
+"""From scores to a verdict: arithmetic alone, so that another threshold costs seconds."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from talkvid.curation.config import STAGES
+from talkvid.curation.profiles import SCAN, Rule
+from talkvid.curation.records import CODES, FAILED, KEPT, REJECTED, UNSCORED, Check, Span, Verdict
+
+Rules = Mapping[str, tuple[Rule, ...]]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What one stage found out about one clip."""
+
+    backend: str
+    signature: str
+    """Hash of all that the scores depend on."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    code: str = ""
+    """Why there are no scores: a code of `records.CODES`."""
+    reason: str = ""
+    failed: bool = False
+    """Whether the stage broke down; with a code and not failed, the clip is rejected."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain values; `from_json` reads them back."""
+        return {
+            "backend": self.backend,
+            "signature": self.signature,
+            "scores": dict(self.scores),
+            "code": self.code,
+            "reason": self.reason,
+            "failed": self.failed,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "StageResult":
+        """Return the result that `to_json` described."""
+        return cls(**values)
+
+
+def scan_scores(span: Span) -> dict[str, float]:
+    """Return what the scan measured of a clip as scores: length, sound and every number in its facts."""
+    numbers = {
+        name: float(value)
+        for name, value in span.facts.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return {**numbers, "duration_s": float(span.duration_s), "has_audio": float(span.has_audio)}
+
+
+def missing_stages(
+    span: Span, results: Mapping[str, StageResult], rules: Rules, *, score_all: bool
+) -> list[str]:
+    """Return the stages that a clip's verdict still waits for; none once it is rejected."""
+    if not score_all and first_rejection(span, results, rules) is not None:
+        return []
+    return [stage for stage in STAGES if stage in rules and stage not in results]
+
+
+def first_rejection(
+    span: Span, results: Mapping[str, StageResult], rules: Rules
+) -> tuple[str, str, str] | None:
+    """Return stage, code and reason of the first rule or stage that turns a clip down, or None."""
+    for stage in (SCAN, *STAGES):
+        result = results.get(stage)
+        if result is not None and result.code and not result.failed and stage in rules:
+            return stage, result.code, result.reason
+        for check in _checks_of(stage, span, results, rules):
+            if not check.passed:
+                return stage, check.code, reason_of(check)
+    return None
+
+
+def decide(span: Span, results: Mapping[str, StageResult], rules: Rules) -> tuple[Verdict, str]:
+    """Return what becomes of a clip and the stage that decided, "" for a clip that is kept.
+
+    A clip that any stage turns down is rejected; else one that any stage broke on has failed; else one that a
+    stage has not scored is unscored.
+    """
+    checks = tuple(check for stage in (SCAN, *STAGES) for check in _checks_of(stage, span, results, rules))
+    if (rejection := first_rejection(span, results, rules)) is not None:
+        stage, code, reason = rejection
+        return Verdict(REJECTED, code, reason, checks), stage
+    for stage in (stage for stage in STAGES if stage in rules and stage in results):
+        failure = results[stage]
+        if failure.failed:
+            return Verdict(FAILED, failure.code, failure.reason, checks), stage
+        lacking = [rule.score for rule in rules[stage] if rule.score not in failure.scores]
+        if lacking:
+            reason = f"stage {stage} gave no score {lacking[0]}"
+            return Verdict(FAILED, "ERROR", reason, checks), stage
+    for stage in (stage for stage in STAGES if stage in rules and stage not in results):
+        return Verdict(UNSCORED, stage, f"stage {stage} has not scored it", checks), stage
+    return Verdict(KEPT, checks=checks), ""
+
+
+def reason_of(check: Check) -> str:
+    """Return a failed comparison in words, with value and threshold."""
+    opposite = {">=": "<", ">": "<=", "<=": ">", "<": ">="}[check.op]
+    return f"{check.score} {check.value:.6g} {opposite} {check.threshold:g}: {CODES[check.code]}"
+
+
+def _checks_of(stage: str, span: Span, results: Mapping[str, StageResult], rules: Rules) -> Iterator[Check]:
+    """Yield the comparisons of one stage that can be made; facts that the scan did not measure have none."""
+    if stage not in rules:
+        return
+    if stage == SCAN:
+        scores: Mapping[str, float] = scan_scores(span)
+    else:
+        scores = results[stage].scores if stage in results else {}
+    for rule in rules[stage]:
+        if rule.score in scores:
+            yield rule.check(scores[rule.score])

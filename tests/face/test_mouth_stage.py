@@ -7,7 +7,14 @@ import pytest
 from talkvid.face.layout import CONTOUR_PARTS, NUM_CONTOUR
 from talkvid.face.lip_motion import NUM_MOVING, face_frame, face_shape, mouth_opening
 from talkvid.face.mouth_stage import MouthStage
-from talkvid.face.mouth_window import MOUTH_SIZE, cut_window, mouth_corner, to_window, warp_window
+from talkvid.face.mouth_window import (
+    CAVITY_SHADE,
+    MOUTH_SIZE,
+    cut_window,
+    mouth_corner,
+    to_window,
+    warp_window,
+)
 from talkvid.records import Array, Face
 
 SIZE = 200
@@ -77,6 +84,37 @@ def test_a_warp_to_its_own_landmarks_changes_nothing() -> None:
     shape = face_shape(face)
     window = cut_window(picture, shape.frame)
     assert np.abs(warp_window(window, shape, shape).astype(int) - window).max() <= 1
+
+
+def test_parting_lips_show_a_dark_mouth_not_stretched_lips() -> None:
+    picture, face = drawn_face()
+    shape = face_shape(face)
+    motion = np.zeros((NUM_MOVING, 2))
+    motion[11:20, 1] = motion[31:40, 1] = 0.3
+    window = cut_window(picture, shape.frame)
+    target = shape.moved(motion)
+    x, y = to_window(target.lips[20:].mean(axis=0)).round().astype(int)
+    inside = warp_window(window, shape, target)[y, x].astype(int)
+    lips = np.array([180, 60, 60])
+    assert np.abs(inside - CAVITY_SHADE * lips).max() <= 6
+
+
+def test_teeth_stay_at_their_place_when_the_lips_move() -> None:
+    picture, face = drawn_face()
+    assert face.lips is not None
+    face.lips[31:40, 1] += 6  # a smile: the inner lower lip lies lower
+    cv2.fillPoly(picture, [face.lips[20:].round().astype(np.int32)], (240, 240, 240), cv2.LINE_AA)
+    picture[:, 98:103][picture[:, 98:103, 1] == 240] = 0  # a gap between two teeth
+    shape = face_shape(face)
+    motion = np.zeros((NUM_MOVING, 2))
+    motion[:40, 0] = 0.1
+    window = cut_window(picture, shape.frame)
+    row = round(to_window(shape.lips[20:].mean(axis=0))[1])
+    moved = warp_window(window, shape, shape.moved(motion))
+    before, after = (int(np.argmin(one[row, 60:100, 1])) for one in (window, moved))
+    assert before == after
+    plain = warp_window(np.roll(window, 7, axis=1), shape, shape.moved(motion))
+    assert int(np.argmin(plain[row, 60:100, 1])) != after  # it is the picture that says where teeth are
 
 
 def test_a_frame_at_rest_is_the_portrait() -> None:

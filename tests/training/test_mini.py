@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,7 +21,8 @@ from talkvid.training.mini_autoencoder import AutoencoderTrainer, AutoencoderTra
 from talkvid.training.mini_bundle import assemble, bundle_config
 from talkvid.training.mini_clips import choose_box, find_clips, fit_sound
 from talkvid.training.mini_data import load_clips
-from talkvid.training.mini_generator import GeneratorModel, GeneratorTrainer, GeneratorTraining
+from talkvid.training.mini_generator import GeneratorTrainer, GeneratorTraining
+from talkvid.training.mini_generator_model import GeneratorModel
 from talkvid.training.mini_lip_clips import mirror_moving
 from talkvid.training.mini_lips import LipTrainer, LipTraining
 from talkvid.training.mini_loop import LoopConfig, prefetched
@@ -229,6 +231,7 @@ def test_the_parts_train_resume_and_become_a_checkpoint(media: Path, loop: Calla
         model=TINY_MODEL,
         frames_per_portrait=2,
         num_validation_frames=2,
+        adversarial_from=1,
     )
     trainer = GeneratorTrainer(generator)
     assert trainer.loop.run(trainer.step, trainer.validate)
@@ -264,3 +267,34 @@ def test_a_resumed_run_ends_like_one_in_a_piece(
     pieces = weights("pieces", 1e-9, 1e-9, 0)
     for name, value in whole.items():
         torch.testing.assert_close(pieces[name], value)
+
+
+def test_a_generator_resumed_after_its_judge_joined_ends_the_same(
+    media: Path, loop: Callable[..., LoopConfig], tmp_path: Path
+) -> None:
+    pictures = AutoencoderTraining(
+        **folders(media), loop=loop(1), model=TINY_VAE, num_validation=2, num_measured=4
+    )
+    vae = AutoencoderTrainer(pictures)
+    vae.loop.run(vae.step)
+    vae_path = vae.finish()
+
+    def trained(out: str, *stops: float) -> GeneratorTrainer:
+        for stop in stops:
+            settings = GeneratorTraining(
+                **folders(media),
+                autoencoder=str(vae_path),
+                autoencoder_model=TINY_VAE,
+                loop=replace(loop(3), out=str(tmp_path / out), stop_after_s=stop),
+                model=TINY_MODEL,
+                frames_per_portrait=2,
+                adversarial_from=1,
+            )
+            trainer = GeneratorTrainer(settings)
+            trainer.loop.run(trainer.step)
+        return trainer
+
+    whole, pieces = trained("whole", 0), trained("pieces", 1e-9, 1e-9, 0)
+    for name in ("generator", "judge"):
+        for key, value in whole.loop.modules[name].state_dict().items():
+            torch.testing.assert_close(pieces.loop.modules[name].state_dict()[key], value)

@@ -7,7 +7,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from talkvid.face.lip_motion import FaceShape, face_shape, mouth_opening
+from talkvid.face.lip_motion import FaceShape, face_shape
 from talkvid.face.mouth_window import (
     MOUTH_SIZE,
     SPAN,
@@ -17,7 +17,6 @@ from talkvid.face.mouth_window import (
     draw_mouth,
     mouth_corner,
     mouth_mask,
-    opening_mask,
     paste_window,
     warp_window,
 )
@@ -27,8 +26,6 @@ from talkvid.records import Array, Face
 FINE_SIZES = (160, 240, 320, 480, 640)
 # `view` and `finish` of a batch of frames need the same warps.
 REMEMBERED_WARPS = 16
-# Factor on the change between lips that part: trained on averages, the network paints teeth too faintly.
-OPENING_CONTRAST = 1.35
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,7 @@ class MouthStage:
         pixels come from.
         """
         ratio = self.fine_size / WINDOW_SIZE
-        weight = mouth_mask(self.shape, target) * (1 + (OPENING_CONTRAST - 1) * self._parted(target))
-        mask = cut_mouth(weight, self.corner)[..., None]
+        mask = cut_mouth(mouth_mask(self.shape, target), self.corner)[..., None]
         side = round(MOUTH_SIZE * ratio)
         added = cv2.resize(
             (change * mask * 255).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
@@ -101,13 +97,6 @@ class MouthStage:
         window[top : top + side, left : left + side] += added
         whole = self.portrait if picture is None else picture
         return paste_window(whole, window.clip(0, 255), self.shape.frame, places=places)
-
-    def _parted(self, target: FaceShape) -> Array:
-        """Return (160 160) float32: how much of the space between the lips the portrait does not show."""
-        gap = float(mouth_opening(target.lips))
-        shown = min(float(mouth_opening(self.shape.lips)) / max(gap, 1e-6), 1.0)
-        parted: Array = opening_mask(target) * (1 - shown)
-        return parted
 
     def _warped(self, target: FaceShape) -> Array:
         for known, window in self._recent:

@@ -23,6 +23,8 @@ CENTRE_Y = 1.18
 # How far the mouth mask reaches beyond the lips, and the width of soft edges, in face sizes.
 MOUTH_MARGIN = 0.16
 SOFT_EDGE = 0.10
+# Brightness of the mouth's inside, of the lips' colour.
+CAVITY_SHADE = 0.3
 
 
 def window_matrix(frame: FaceFrame, size: int = WINDOW_SIZE) -> Array:
@@ -54,12 +56,44 @@ def cut_window(image: Array, frame: FaceFrame, size: int = WINDOW_SIZE) -> Array
 def warp_window(window: Array, source: FaceShape, target: FaceShape) -> Array:
     """Return `window` (S S 3) with the landmarks of `source` brought to those of `target`.
 
-    Held at the border. Where lips part, the skin between them is stretched; the network fills the mouth.
+    Held at the border. Between the lips nothing is stretched: what the source shows there (teeth, which do
+    not move with the lips) stays at its place under the nose, the rest is dark.
     """
     size = window.shape[0]
     start = to_window(source.landmarks[_CONTROL], size)
     end = to_window(target.landmarks[_CONTROL], size)
-    return warp_image(window, start, end)
+    return _with_cavity(warp_image(window, start, end), window, source, target)
+
+
+def _with_cavity(warped: Array, window: Array, source: FaceShape, target: FaceShape) -> Array:
+    """Return `warped` (S S 3) with the mouth's inside drawn between the lips of `target`."""
+    size = window.shape[0]
+    reach = size / 50 + 1
+    inner = to_window(target.lips[20:], size)
+    left, top = np.floor(inner.min(axis=0) - reach).astype(int).clip(0, size - 1)
+    right, bottom = np.ceil(inner.max(axis=0) + reach).astype(int).clip(1, size)
+    box = (slice(top, bottom), slice(left, right))
+    nose = CONTOUR_PARTS["nose_base"]
+    shift = (target.contour[nose] - source.contour[nose]).mean(axis=0) * size / SPAN
+    places = np.mgrid[box][::-1].astype(np.float32) - shift[:, None, None].astype(np.float32)
+    before = opening_mask(source, size)
+    shown = cv2.remap(before, places[0], places[1], cv2.INTER_LINEAR)[..., None]
+    teeth = cv2.remap(window, places[0], places[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    opening = opening_mask(target, size)[box][..., None]
+    below = warped[box].astype(np.float32)
+    inside = below + np.minimum(opening, shown) * (teeth.astype(np.float32) - below)
+    inside += np.maximum(opening - shown, 0) * (_cavity_colour(window, source) - inside)
+    filled = warped.copy()
+    filled[box] = np.clip(np.rint(inside), 0, 255).astype(np.uint8)
+    return filled
+
+
+def _cavity_colour(window: Array, shape: FaceShape) -> Array:
+    """Return the colour (3,) of an empty mouth: that of the lips, darker."""
+    lips = np.zeros(window.shape[:2], np.uint8)
+    _fill(lips, to_window(shape.lips[:20], window.shape[0]))
+    colour: Array = CAVITY_SHADE * np.array(cv2.mean(window, lips)[:3])
+    return colour
 
 
 def draw_mouth(shape: FaceShape, size: int = WINDOW_SIZE) -> Array:

@@ -14,64 +14,19 @@ from torch import Tensor, nn
 
 from talkvid import log
 from talkvid.files import atomic_path
-from talkvid.model.audio_projection import AudioProjection
 from talkvid.model.autoencoder import AutoencoderConfig, SmallAutoencoder
-from talkvid.model.denoising_unet import DenoisingUNet
-from talkvid.model.kps_guider import VKpsGuider
-from talkvid.model.reference_net import ReferenceNet
-from talkvid.model.unet_config import UNetConfig
-from talkvid.training.mini_autoencoder import PatchDiscriminator, picture_error, psnr, save_sheet
+from talkvid.training.mini_autoencoder import picture_error, psnr, save_sheet
 from talkvid.training.mini_data import load_clips
+from talkvid.training.mini_generator_model import Generator, GeneratorModel
 from talkvid.training.mini_loop import Loop, LoopConfig, apply_step, prefetched
+from talkvid.training.mini_mouth_judge import MouthJudge, Verdict, feature_loss, fooling_loss, hinge_loss
 from talkvid.training.mini_pairs import PairBatch, PairSampler
 
 logger = logging.getLogger("talkvid.training.mini_generator")
 
 FRAME_SHEET = 8
-
-
-@dataclass(frozen=True)
-class GeneratorModel:
-    """Sizes of the generator's networks, which are the full model's classes."""
-
-    channels: list[int] = field(default_factory=lambda: [64, 96, 160])
-    layers_per_block: int = 1
-    num_heads: int = 4
-    token_dim: int = 96
-    num_tokens: int = 5
-    guider_channels: list[int] = field(default_factory=lambda: [8, 16, 32, 64])
-    audio_depth: int = 2
-    num_pad_audio_frames: int = 2
-    latent_channels: int = 8
-
-    def unet(self) -> UNetConfig:
-        """Return the sizes of denoiser and reference net."""
-        levels = len(self.channels)
-        down = ("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",)
-        return UNetConfig(
-            in_channels=self.latent_channels,
-            out_channels=self.latent_channels,
-            block_out_channels=tuple(self.channels),
-            layers_per_block=self.layers_per_block,
-            down_block_types=down,
-            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
-            attention_head_dim=self.num_heads,
-            cross_attention_dim=self.token_dim,
-            motion=None,
-        )
-
-    def audio(self) -> dict[str, int]:
-        """Return the sizes of the audio projection."""
-        return {
-            "dim": self.token_dim,
-            "depth": self.audio_depth,
-            "dim_head": 32,
-            "heads": 4,
-            "num_queries": self.num_tokens,
-            "embedding_dim": 80,
-            "output_dim": self.token_dim,
-            "max_seq_len": 2 * (2 * self.num_pad_audio_frames + 1),
-        }
+# The judge's learning rate, of the generator's: at the same rate it does not tell the two apart.
+JUDGE_PACE = 4.0
 
 
 @dataclass(frozen=True)
@@ -89,40 +44,15 @@ class GeneratorTraining:
     """Factor on the error of the latents beside that of the pictures."""
     mouth_weight: float = 6.0
     edge_weight: float = 1.0
-    opening_weight: float = 6.0
+    opening_weight: float = 1.0
     """Further weight between the inner lips, where teeth and tongue are."""
-    adversarial_from: int = 1500
-    """Step from which a patch discriminator looks at the mouth."""
-    adversarial_weight: float = 0.05
+    adversarial_from: int = 800
+    """Step from which the judge looks at the mouth."""
+    adversarial_weight: float = 1.0
+    feature_weight: float = 6.0
+    """Factor on the difference of the judge's features of made and real mouths."""
     audio_drop: float = 0.1
     num_validation_frames: int = 8
-
-
-class Generator(nn.Module):
-    """The trained networks together: latents of the warped portrait -> what to add to them."""
-
-    def __init__(self, model: GeneratorModel) -> None:
-        super().__init__()
-        self.reference_net = ReferenceNet(model.unet())
-        self.denoising_unet = DenoisingUNet(model.unet())
-        self.v_kps_guider = VKpsGuider(model.channels[0], block_channels=model.guider_channels)
-        self.audio_projection = AudioProjection(**model.audio())
-        for parameter in self.denoising_unet.conv_out.parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, base: Tensor, reference: Tensor, drawing: Tensor, audio: Tensor | None) -> Tensor:
-        """Return the residual (B C F h w) for base latents (B C F h w) and reference latents (B C h w).
-
-        drawing (B 3 F H W) in [0, 1]; audio (B F W D) feature windows, None hears nothing.
-        """
-        residual: Tensor = self.denoising_unet(
-            base,
-            torch.zeros(base.shape[0], device=base.device),
-            audio_tokens=None if audio is None else self.audio_projection(audio),
-            kps_features=self.v_kps_guider(drawing),
-            reference=self.reference_net.features(reference),
-        )
-        return residual
 
 
 @dataclass(frozen=True)
@@ -133,6 +63,8 @@ class Rendered:
     """(M 3 S S) around [-1, 1]: warped portrait plus the masked change."""
     latents: Tensor
     """(M C h w) the predicted latents."""
+    decoded: Tensor
+    """(M 3 S S) the picture of those latents alone, which the judge sees."""
 
 
 class GeneratorTrainer:
@@ -153,11 +85,11 @@ class GeneratorTrainer:
             (0.9, 0.99),
             weight_decay=config.loop.weight_decay,
         )
-        self.judge = PatchDiscriminator().to(self.device)
+        self.judge = MouthJudge().to(self.device)
         for network in (self.vae, self.judge):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
         self.judge_optimizer = torch.optim.AdamW(
-            self.judge.parameters(), config.loop.learning_rate, (0.5, 0.99)
+            self.judge.parameters(), JUDGE_PACE * config.loop.learning_rate, (0.5, 0.99)
         )
         media, data = Path(config.media), Path(config.data)
         self.train = PairSampler(load_clips(media, data, "train"), num_pad=config.model.num_pad_audio_frames)
@@ -187,7 +119,8 @@ class GeneratorTrainer:
         ):
             latents = self.vae.encode(torch.cat([warped, batch.reference])).float()
             base, reference = latents[: len(warped)], latents[len(warped) :]
-            before = self.vae.decode_signed(base).float()
+        with torch.no_grad():
+            before = self._decode(base)
         # Small layers gain nothing from bfloat16 on a CPU; a GPU computes them so.
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             residual = generator(
@@ -197,10 +130,13 @@ class GeneratorTrainer:
                 batch.audio if audio else None,
             ).float()
         made = base + rearrange(residual, "b c f h w -> (b f) c h w")
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast):
-            after = self.vae.decode_signed(made).float()
+        after = self._decode(made)
         mask = batch.mask.flatten(0, 1)
-        return Rendered(final=warped + mask * (after - before), latents=made)
+        return Rendered(final=warped + mask * (after - before), latents=made, decoded=after)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast):
+            return self.vae.decode_signed(latents).float()
 
     def make_batch(self, step: int) -> PairBatch:
         """Return the training batch of a step, a function of the seed and the step alone."""
@@ -228,17 +164,33 @@ class GeneratorTrainer:
         loss = loss + config.latent_weight * latent_error
         values = {"loss": float(loss.detach())}
         if step >= config.adversarial_from:
-            seen = made.final * mask
-            values |= self._train_judge(real * mask, seen.detach())
-            loss = loss - config.adversarial_weight * self.judge(seen).mean()
+            drawing = rearrange(batch.drawing, "b c f h w -> (b f) c h w")
+            with torch.no_grad():  # the judge must not tell the two by what the autoencoder loses
+                real = self._decode(real_latents)
+            values |= self._train_judge(real * mask, (made.decoded * mask).detach(), drawing)
+            loss = loss + self._judged(real * mask, made.decoded * mask, drawing)
         apply_step(loss, self.optimizer, list(self.generator.parameters()))
         return values
 
-    def _train_judge(self, real: Tensor, made: Tensor) -> dict[str, float]:
-        on_real, on_made = self.judge(torch.cat([real, made])).chunk(2)
-        loss = F.relu(1 - on_real).mean() + F.relu(1 + on_made).mean()
+    def _train_judge(self, real: Tensor, made: Tensor, drawing: Tensor) -> dict[str, float]:
+        on_real, on_made = self._look(real, drawing), self._look(made, drawing)
+        loss = hinge_loss(on_real, on_made, drawing[:, 1:2])
         apply_step(loss, self.judge_optimizer, list(self.judge.parameters()))
-        return {"judge": float(loss.detach()), "fooled": float((on_made > 0).float().mean())}
+        return {"judge": float(loss.detach()), "fooled": float((on_made.scores[0] > 0).float().mean())}
+
+    def _look(self, pictures: Tensor, drawing: Tensor) -> Verdict:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.loop.autocast):
+            verdict: Verdict = self.judge(pictures, drawing)
+        return verdict
+
+    def _judged(self, real: Tensor, made: Tensor, drawing: Tensor) -> Tensor:
+        """Return what the judge adds to the generator's loss."""
+        config, opening = self.config, drawing[:, 1:2]
+        on_made = self._look(made, drawing)
+        with torch.no_grad():
+            on_real = self._look(real, drawing)
+        loss = config.adversarial_weight * fooling_loss(on_made, opening)
+        return loss + config.feature_weight * feature_loss(on_real, on_made, opening)
 
     @torch.no_grad()
     def validate(self, step: int) -> dict[str, float]:

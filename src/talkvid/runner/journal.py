@@ -1,13 +1,14 @@
 """The memory of a run: one JSON line per finished attempt, appended by one writer and synced to disk.
 
-The last word on an item is its last line. A line torn by a crash can only be the last one; it is cut off
-when the journal is opened for writing and its item is simply done again.
+The last word on an item is its last line.  Each line ends in a checksum: one that a crash tore off or the
+disk spoiled does not count, and its item is simply done again.  In memory are only the places of the lines.
 """
 
 import json
 import logging
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 DONE = "done"
 FAILED = "failed"
+
+_MARK = b', "crc": "'
+_TAIL = len(_MARK) + 8 + len(b'"}\n')
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,40 @@ class Record:
     result: Any = None
     reason: str = ""
     wall_s: float = 0.0
+    fault: str = ""
+    """Of a failed item: `ERROR`, `TIMEOUT` or `WORKER_DIED`."""
+    attempts: int = 1
+    """How often it was tried in its run."""
+
+
+class Latest(Mapping[str, Record]):
+    """The last record of each item of a journal file by id, read from the file when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[str, tuple[int, int]] = {}
+        self._file: BinaryIO | None = None
+
+    def add(self, record: Record, offset: int, length: int) -> None:
+        """Remember where the last record of an item stands."""
+        self._places[record.id] = (offset, length)
+
+    def __getitem__(self, name: str) -> Record:
+        offset, length = self._places[name]
+        self._file = self._file or open(self._path, "rb")  # noqa: SIM115 -- read again and again
+        return decode_line(os.pread(self._file.fileno(), length, offset))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class Journal:
@@ -46,33 +84,35 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = open(self.path, "a+b")  # noqa: SIM115 -- held until close()
+        # Unbuffered: what could not be written must not be tried again when the file is closed.
+        self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 -- held until close()
         try:
             _lock(self._file, self.path)
-            records, self._size = _read(self.path)
+            self.latest, self._size = index(self.path)
             if self.path.stat().st_size > self._size:
                 logger.warning("%s: the last line was torn by a crash and is dropped", self.path)
                 self._file.truncate(self._size)
         except BaseException:
             self._file.close()
             raise
-        self.latest: dict[str, Record] = {record.id: record for record in records}
 
     def append(self, record: Record) -> None:
         """Write one record and wait until it is on disk; after a failed write the file ends as before."""
-        line = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = encode_line(record)
         try:
-            self._file.write(line)
-            self._file.flush()
+            written = 0
+            while written < len(line):
+                written += self._file.write(line[written:])
             os.fsync(self._file.fileno())
         except OSError:
             os.truncate(self.path, self._size)
             raise
+        self.latest.add(record, self._size, len(line))
         self._size += len(line)
-        self.latest[record.id] = record
 
     def close(self) -> None:
         """Release the file and its lock."""
+        self.latest.close()
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -86,30 +126,73 @@ class Journal:
 
 def read_journal(path: Path) -> Iterator[Record]:
     """Yield the records of a journal in the order they were written, without touching the file."""
-    yield from _read(Path(path))[0]
+    for record, _, _ in _lines(Path(path)):
+        yield record
 
 
-def _read(path: Path) -> tuple[list[Record], int]:
-    """Return the complete records and the number of bytes they take."""
-    records: list[Record] = []
+def index(path: Path) -> tuple[Latest, int]:
+    """Return the last records of a journal by id, and the number of bytes that its whole lines take."""
+    latest = Latest(Path(path))
     size = 0
-    lines = path.read_bytes().splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        try:
-            if not line.endswith(b"\n"):
-                raise ValueError("the line has no end")
-            records.append(Record(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            if number == len(lines):
-                break
-            raise ValueError(
-                f"{path}: line {number} is not a journal record ({error}); move the file away to start afresh"
-            ) from error
-        size += len(line)
-    return records, size
+    for record, offset, length in _lines(Path(path)):
+        latest.add(record, offset, length)
+        size = offset + length
+    return latest, size
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def encode_line(record: Record) -> bytes:
+    """Return the line of a record: a JSON object whose last value is the checksum of all before it."""
+    body = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False).encode()[:-1]
+    return body + _MARK + b'%08x"}\n' % zlib.crc32(body)
+
+
+def decode_line(line: bytes) -> Record:
+    """Return the record of a line; raise ValueError when it is torn, spoiled or no record."""
+    if not line.endswith(b"\n"):
+        raise ValueError("the line has no end")
+    try:
+        values = json.loads(line)
+        checksum = values.pop("crc", None)
+        if checksum is not None and checksum != f"{zlib.crc32(line[:-_TAIL]):08x}":
+            raise ValueError("its checksum is wrong")
+        return Record(**values)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _lines(path: Path) -> Iterator[tuple[Record, int, int]]:
+    """Yield (record, offset, length) of the sound lines; spoiled ones are left out with a warning.
+
+    In a file without any checksum a line that is no record raises ValueError: it may be no journal at all.
+    """
+    offset = 0
+    is_checked = False
+    bad: tuple[int, ValueError] | None = None
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if bad is not None:
+                _complain(path, *bad, is_checked=is_checked)
+                bad = None
+            try:
+                record = decode_line(line)
+            except ValueError as error:
+                bad = (number, error)
+            else:
+                is_checked = is_checked or _MARK in line[-_TAIL:]
+                yield record, offset, len(line)
+            offset += len(line)
+
+
+def _complain(path: Path, number: int, error: ValueError, *, is_checked: bool) -> None:
+    """Report a bad line that is not the last one."""
+    if not is_checked:
+        raise ValueError(
+            f"{path}: line {number} is not a journal record ({error}); move the file away to start afresh"
+        ) from error
+    logger.warning("%s: line %d is spoiled (%s); its item is done again", path, number, error)
+
+
+def _lock(file: Any, path: Path) -> None:
     """Take the journal for this process; where the system has no such locks this does nothing."""
     try:
         import fcntl

@@ -12,12 +12,14 @@ from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import Any
 
-from talkvid.runner.outcome import Item, Outcome, Setup, Work, attempt
+from talkvid.runner.outcome import ERROR, TIMEOUT, WORKER_DIED, Item, Outcome, Setup, Work, attempt
 
 logger = logging.getLogger(__name__)
 
 MAX_START_FAILURES = 3
 STOP_GRACE_S = 5.0
+PR_SET_PDEATHSIG = 1
+"""Of Linux' prctl."""
 
 
 def execute(
@@ -67,7 +69,7 @@ def execute_inline(
     for index, item in enumerate(items):
         begin = time.monotonic()
         payload, reason = attempt(work, item, state)
-        yield Outcome(index, payload, reason, time.monotonic() - begin)
+        yield Outcome(index, payload, reason, time.monotonic() - begin, "" if payload else ERROR)
 
 
 READY = "ready"
@@ -117,13 +119,15 @@ class _Worker:
         payload: str | None = None
         if message is not None:
             payload, reason = message
+            fault = ERROR if payload is None else ""
         else:
             late = deadline_s is not None and wall_s >= deadline_s and self.process.is_alive()
             if not late:
                 self.process.join(STOP_GRACE_S)  # its pipe closes a moment before it has ended
             self.kill()
             reason = f"not finished after {deadline_s:g} s" if late else f"the worker {self.epitaph()}"
-        return None if index is None else Outcome(index, payload, reason, wall_s)
+            fault = TIMEOUT if late else WORKER_DIED
+        return None if index is None else Outcome(index, payload, reason, wall_s, fault)
 
     def epitaph(self) -> str:
         """Return how the process ended, in words."""
@@ -184,6 +188,7 @@ def _serve(pipe: "Connection[Any, Any]", work: Work, setup: Setup | None) -> Non
     """Work until told to stop or the parent is gone; the body of a worker process."""
     if hasattr(os, "setsid"):
         os.setsid()  # a late worker is ended together with the ffmpeg it may have started
+    _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         state = () if setup is None else (setup(),)
@@ -196,6 +201,15 @@ def _serve(pipe: "Connection[Any, Any]", work: Work, setup: Setup | None) -> Non
             pipe.send(attempt(work, item, state))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process with its parent, so that a killed run leaves nobody hanging."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def portable(error: Exception) -> Exception:

@@ -10,6 +10,11 @@ from typing import Any, Protocol
 Work = Callable[..., Any]
 Setup = Callable[[], Any]
 
+ERROR = "ERROR"
+TIMEOUT = "TIMEOUT"
+WORKER_DIED = "WORKER_DIED"
+"""Ways in which an item fails: it raised, it was late, or its process ended."""
+
 
 class Item(Protocol):
     """Anything with an id that is unique in its run; it must pickle to reach a worker process."""
@@ -31,6 +36,8 @@ class Outcome:
     reason: str = ""
     """Why it failed, in one line."""
     wall_s: float = 0.0
+    fault: str = ""
+    """`ERROR`, `TIMEOUT` or `WORKER_DIED` of an item that failed."""
 
 
 class Executor(Protocol):

@@ -7,21 +7,31 @@ from typing import Any
 
 from talkvid.extras import require
 from talkvid.runner.local import portable
-from talkvid.runner.outcome import Item, Outcome, Setup, Work, attempt
+from talkvid.runner.outcome import ERROR, TIMEOUT, WORKER_DIED, Item, Outcome, Setup, Work, attempt
 
 
 def execute(
-    items: Sequence[Item], work: Work, *, setup: Setup | None, workers: int, deadline_s: float | None
+    items: Sequence[Item],
+    work: Work,
+    *,
+    setup: Setup | None,
+    workers: int,
+    deadline_s: float | None,
+    gpus_per_worker: float = 0.0,
 ) -> Iterator[Outcome]:
     """Yield one outcome per item, computed by up to `workers` actors that each called `setup` once.
 
     An actor that dies or is late costs the item it held and is replaced; a cluster that is already
-    initialised is used, else one is started on this machine (or at RAY_ADDRESS).
+    initialised is used, else one is started on this machine (or at RAY_ADDRESS). Each actor reserves
+    `gpus_per_worker` GPUs, which may be a fraction; ValueError when the cluster has fewer.
     """
     ray = require("ray", extra="ray")
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False)
-    actor_class = ray.remote(_Actor)
+    there = ray.cluster_resources().get("GPU", 0.0)
+    if gpus_per_worker > there:
+        raise ValueError(f"a worker wants {gpus_per_worker:g} GPUs, the ray cluster has {there:g}")
+    actor_class = ray.remote(_Actor).options(num_gpus=gpus_per_worker)
     waiting = deque(range(len(items)))
     idle: list[Any] = []
     busy: dict[Any, tuple[Any, int, float]] = {}
@@ -34,12 +44,12 @@ def execute(
             for reference in _finished(ray, busy, deadline_s):
                 actor, index, begin = busy.pop(reference)
                 wall_s = time.monotonic() - begin
-                payload, reason, alive = _collect(ray, reference, deadline_s)
-                if alive:
-                    idle.append(actor)
-                else:
+                payload, reason, fault = _collect(ray, reference, deadline_s)
+                if fault in (TIMEOUT, WORKER_DIED):
                     ray.kill(actor)
-                yield Outcome(index, payload, reason, wall_s)
+                else:
+                    idle.append(actor)
+                yield Outcome(index, payload, reason, wall_s, fault)
     finally:
         for actor in idle + [held[0] for held in busy.values()]:
             ray.kill(actor)
@@ -94,12 +104,12 @@ def _finished(ray: Any, busy: dict[Any, tuple[Any, int, float]], deadline_s: flo
     return [*ended, *late]
 
 
-def _collect(ray: Any, reference: Any, deadline_s: float | None) -> tuple[str | None, str, bool]:
-    """Return (JSON text, reason, whether the actor lives on)."""
+def _collect(ray: Any, reference: Any, deadline_s: float | None) -> tuple[str | None, str, str]:
+    """Return (JSON text, reason, fault); after TIMEOUT and WORKER_DIED the actor is of no more use."""
     try:
         payload, reason = ray.get(reference, timeout=0.1)
     except ray.exceptions.GetTimeoutError:
-        return None, f"not finished after {deadline_s:g} s", False
+        return None, f"not finished after {deadline_s:g} s", TIMEOUT
     except ray.exceptions.RayActorError:
-        return None, "the worker died", False
-    return payload, reason, True
+        return None, "the worker died", WORKER_DIED
+    return payload, reason, "" if payload is not None else ERROR

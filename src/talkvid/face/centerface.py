@@ -41,7 +41,13 @@ class CenterFaceDetector:
 
     name = "centerface"
 
-    def __init__(self, *, num_threads: int = 1, min_score: float = MIN_SCORE) -> None:
+    def __init__(
+        self,
+        *,
+        num_threads: int = 1,
+        min_score: float = MIN_SCORE,
+        look_sides: tuple[int, ...] = LOOK_SIDES,
+    ) -> None:
         runtime = extras.require("onnxruntime", extra="face")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = num_threads
@@ -52,13 +58,14 @@ class CenterFaceDetector:
         )
         self._input = self._session.get_inputs()[0].name
         self._min_score = min_score
+        self._look_sides = look_sides
 
     def detect(self, image: Array) -> list[Face]:
         """Return the faces of an RGB (H W 3) uint8 image, largest first; looks closer if none is seen."""
         longest = max(image.shape[:2])
-        for index, side in enumerate(LOOK_SIDES):
+        for index, side in enumerate(self._look_sides):
             faces = self.detect_at(image, side)
-            if faces or (index + 1 < len(LOOK_SIDES) and longest <= side):
+            if faces or (index + 1 < len(self._look_sides) and longest <= side):
                 return faces
         return []
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from talkvid.face.alignment import Window, window_of
-from talkvid.face.centerface import CenterFaceDetector
+from talkvid.face.centerface import LOOK_SIDES, CenterFaceDetector
 from talkvid.face.landmark_net import (
     FIVE,
     NUM_ROTATION,
@@ -36,9 +36,14 @@ class EmbeddedDetector:
     name = "embedded"
 
     def __init__(
-        self, *, num_threads: int = 1, weights: Path | None = None, num_passes: int = NUM_PASSES
+        self,
+        *,
+        num_threads: int = 1,
+        weights: Path | None = None,
+        num_passes: int = NUM_PASSES,
+        look_sides: tuple[int, ...] = LOOK_SIDES,
     ) -> None:
-        self._boxes = CenterFaceDetector(num_threads=num_threads)
+        self._boxes = CenterFaceDetector(num_threads=num_threads, look_sides=look_sides)
         net = load_landmark_net(weights)
         self._size = net.config.size
         self._trunk: nn.Module = channels_last(fold_norms(net))

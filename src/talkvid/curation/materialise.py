@@ -119,6 +119,8 @@ def cut(job: CutJob, *, config: MaterialiseConfig) -> dict[str, Any]:
     """
     row, target = job.row, job.target
     require_file(row.path, what="video")
+    if os.path.realpath(target) == os.path.realpath(row.path):
+        raise ValueError(f"{target}: would be written over its own source; choose another output folder")
     partial_target = target.parent / PARTIAL / f"{row.clip_id}.mp4"
     for left in (target.parent / PARTIAL).glob(f"*{row.clip_id}*"):
         left.unlink(missing_ok=True)

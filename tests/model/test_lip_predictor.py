@@ -7,12 +7,16 @@ import pytest
 import torch
 
 from talkvid.model.lip_predictor import (
+    LEAST_GAP,
+    LOWER,
+    UPPER,
     LipPredictor,
     LipPredictorConfig,
     cut_windows,
     inner_gap,
     smooth_over_time,
     speech_gate,
+    uncrossed,
 )
 
 TINY = LipPredictorConfig(feature_dim=6, num_coefficients=4, rows_before=8, rows_after=8, channels=8)
@@ -88,9 +92,35 @@ def test_the_gate_is_half_open_where_speech_begins_and_ends() -> None:
     spoken = torch.zeros(50, dtype=torch.bool)
     spoken[20:30] = True
     gate = speech_gate(spoken, 25.0)
-    assert gate[23:27].min() > 0.98
+    assert gate[21:29].min() > 0.99
     assert float(gate[19] + gate[20]) == pytest.approx(1, abs=1e-4)
-    assert gate[:16].max() == 0 and gate[34:].max() == 0
+    assert gate[19] < 0.2 and gate[30] < 0.2
+    assert gate[:18].max() == 0 and gate[32:].max() == 0
+
+
+def test_lips_that_would_cross_touch_and_others_stay_as_they_are() -> None:
+    own = torch.from_numpy(closed_lips())[None]
+    own[:, LOWER] = own[:, UPPER] + torch.tensor([0.0, 0.2])
+    crossed, parted = own.clone(), own + 0.01
+    crossed[:, LOWER, 1] -= 0.3
+    shapes = uncrossed(torch.cat([crossed, parted]), own)
+    gap = shapes[:, LOWER, 1] - shapes[:, UPPER, 1]
+    torch.testing.assert_close(gap[0], torch.full((9,), LEAST_GAP))
+    middle = (crossed[0, LOWER, 1] + crossed[0, UPPER, 1]) / 2
+    torch.testing.assert_close((shapes[0, LOWER, 1] + shapes[0, UPPER, 1]) / 2, middle)
+    torch.testing.assert_close(shapes[1:], parted)
+
+
+def test_the_motion_never_brings_the_lips_past_each_other() -> None:
+    model = tiny_predictor()
+    torch.nn.init.normal_(model.shape_basis)
+    own = closed_lips()
+    own[LOWER] = own[UPPER] + np.float32([0, 0.1])
+    features = torch.randn(120, 6, generator=torch.Generator().manual_seed(0))
+    shapes = own + model.predict(features, 30, fps=25.0, own_shape=own)
+    gap = shapes[:, LOWER, 1] - shapes[:, UPPER, 1]
+    assert gap.min() == pytest.approx(LEAST_GAP, abs=1e-5)
+    assert (gap < LEAST_GAP + 1e-5).mean() > 0.1
 
 
 def test_smoothing_keeps_what_is_constant() -> None:

@@ -24,7 +24,7 @@ class LipPredictorConfig:
     rows_after: int = 26
     channels: int = 64
     dropout: float = 0.3
-    gain: float = 1.4
+    gain: float = 1.2
     """Factor on the motion around its mean in speech: a regression towards the mean moves too little."""
     smooth_frames: float = 0.6
     """Deviation of the Gaussian that smooths the motion over time, in frames at 25 per second."""
@@ -109,6 +109,7 @@ class LipPredictor(nn.Module):
 
         `features` (T D) are the rows of the whole sound at 100 Hz, `spoken` (F,) bool says where speech is.
         In silence the lips rest where the network puts them for silent rows; `gain` widens the motion.
+        Lips never cross: see `uncrossed`.
         """
         own = torch.as_tensor(own_shape, dtype=torch.float32)[None]
         size = self.config
@@ -125,7 +126,7 @@ class LipPredictor(nn.Module):
         motion = (usual + size.gain * (motion - usual)) * weight
         # Closed lips are at rest as they are: the portrait keeps its own expression.
         parted = ((inner_gap(own)[0] - CLOSED_GAP) / CLOSED_GAP).clamp(0, 1)
-        displacement: np.ndarray = (parted * rest + motion).numpy()
+        displacement: np.ndarray = (uncrossed(own + parted * rest + motion, own) - own).numpy()
         return displacement
 
     def to_config(self) -> dict[str, Any]:
@@ -137,8 +138,26 @@ ROWS_PER_S = 100.0
 # Gap between the inner lips, in face sizes, up to which a portrait's mouth counts as closed.
 CLOSED_GAP = 0.03
 FRAMES_AT_ONCE = 512
-# How softly the lips come to rest where speech ends; `spoken` itself reaches a little around the sound.
-GATE_SOFT_S = 0.04
+# How softly the lips come to rest where speech ends: at 25 frames a second within two frames.
+GATE_SOFT_S = 0.02
+# The inner lips, from one corner to the other.
+UPPER, LOWER = list(range(21, 30)), list(range(39, 30, -1))
+# Gap between the inner lips, in face sizes, at which they touch in the warped picture. A spline cannot carry
+# parted lips to one and the same place, nor past each other: it would leave them as open as the portrait's.
+LEAST_GAP = 0.015
+
+
+def uncrossed(shapes: Tensor, own: Tensor) -> Tensor:
+    """Return `shapes` (F P 2) with the inner lips at least LEAST_GAP apart, or as far as in `own` (1 P 2).
+
+    Both lips give way by the same amount.
+    """
+    least = (own[:, LOWER, 1] - own[:, UPPER, 1]).clamp(max=LEAST_GAP)
+    missing = (least - (shapes[:, LOWER, 1] - shapes[:, UPPER, 1])).clamp(min=0)
+    apart = shapes.clone()
+    apart[:, UPPER, 1] -= missing / 2
+    apart[:, LOWER, 1] += missing / 2
+    return apart
 
 
 def inner_gap(shapes: Tensor) -> Tensor:

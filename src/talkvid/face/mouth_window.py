@@ -68,18 +68,14 @@ def warp_window(window: Array, source: FaceShape, target: FaceShape) -> Array:
 def _with_cavity(warped: Array, window: Array, source: FaceShape, target: FaceShape) -> Array:
     """Return `warped` (S S 3) with the mouth's inside drawn between the lips of `target`."""
     size = window.shape[0]
-    reach = size / 50 + 1
-    inner = to_window(target.lips[20:], size)
-    left, top = np.floor(inner.min(axis=0) - reach).astype(int).clip(0, size - 1)
-    right, bottom = np.ceil(inner.max(axis=0) + reach).astype(int).clip(1, size)
-    box = (slice(top, bottom), slice(left, right))
     nose = CONTOUR_PARTS["nose_base"]
     shift = (target.contour[nose] - source.contour[nose]).mean(axis=0) * size / SPAN
+    lips = to_window(target.lips[20:], size)
+    box = _box(lips, size, margin=size / 50 + 1)
     places = np.mgrid[box][::-1].astype(np.float32) - shift[:, None, None].astype(np.float32)
-    before = opening_mask(source, size)
-    shown = cv2.remap(before, places[0], places[1], cv2.INTER_LINEAR)[..., None]
     teeth = cv2.remap(window, places[0], places[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    opening = opening_mask(target, size)[box][..., None]
+    opening = _soft_polygon(lips, box, size / 100)
+    shown = _soft_polygon(to_window(source.lips[20:], size) + shift, box, size / 100)
     below = warped[box].astype(np.float32)
     inside = below + np.minimum(opening, shown) * (teeth.astype(np.float32) - below)
     inside += np.maximum(opening - shown, 0) * (_cavity_colour(window, source) - inside)
@@ -90,10 +86,27 @@ def _with_cavity(warped: Array, window: Array, source: FaceShape, target: FaceSh
 
 def _cavity_colour(window: Array, shape: FaceShape) -> Array:
     """Return the colour (3,) of an empty mouth: that of the lips, darker."""
-    lips = np.zeros(window.shape[:2], np.uint8)
-    _fill(lips, to_window(shape.lips[:20], window.shape[0]))
-    colour: Array = CAVITY_SHADE * np.array(cv2.mean(window, lips)[:3])
-    return colour
+    lips = to_window(shape.lips[:20], window.shape[0])
+    box = _box(lips, window.shape[0], margin=1)
+    weight = _soft_polygon(lips, box, 0)
+    colour: Array = CAVITY_SHADE * (window[box] * weight).sum(axis=(0, 1)) / max(float(weight.sum()), 1.0)
+    return colour.astype(np.float32)
+
+
+def _box(points: Array, size: int, *, margin: float) -> tuple[slice, slice]:
+    """Return rows and columns of the window around `points` (N 2)."""
+    left, top = np.floor(points.min(axis=0) - margin).astype(int).clip(0, size - 1)
+    right, bottom = np.ceil(points.max(axis=0) + margin).astype(int).clip(1, size)
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+
+def _soft_polygon(points: Array, box: tuple[slice, slice], softness: float) -> Array:
+    """Return (h w 1) float32 in [0, 1]: the inside of a polygon of the window, as far as the box shows it."""
+    rows, columns = box
+    plane: Array = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    _fill(plane, points - np.array([columns.start, rows.start]))
+    plane = plane.astype(np.float32) / 255
+    return (cv2.GaussianBlur(plane, (0, 0), softness) if softness else plane)[..., None]
 
 
 def draw_mouth(shape: FaceShape, size: int = WINDOW_SIZE) -> Array:
@@ -120,14 +133,6 @@ def mouth_mask(source: FaceShape, target: FaceShape, size: int = WINDOW_SIZE) ->
     reach = 2 * round(MOUTH_MARGIN * scale) + 1
     plane = cv2.dilate(plane, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return cv2.GaussianBlur(plane.astype(np.float32) / 255, (0, 0), SOFT_EDGE * scale / 2)
-
-
-def opening_mask(shape: FaceShape, size: int = WINDOW_SIZE) -> Array:
-    """Return the space between the inner lips, (size size) float32 in [0, 1] with a soft edge."""
-    plane = np.zeros((size, size), np.uint8)
-    _fill(plane, to_window(shape.lips[20:], size))
-    mask: Array = cv2.GaussianBlur(plane.astype(np.float32) / 255, (0, 0), size / 100)
-    return mask
 
 
 def mouth_corner(shape: FaceShape, size: int = WINDOW_SIZE) -> tuple[int, int]:

@@ -30,3 +30,21 @@ def require_file(path: str | os.PathLike[str], *, what: str = "file") -> Path:
     if head == GIT_LFS_FIRST_LINE:
         raise ValueError(f"{path}: this is a git-lfs pointer, not the {what} itself; run `git lfs pull`")
     return path
+
+
+def container_kind(path: str | os.PathLike[str]) -> str:
+    """Return which kind of video container the first bytes announce, whatever the file's name; "" for none.
+
+    `mp4` (also mov), `matroska` (also webm), `avi`, `flv`, `mpeg` or `ogg`; a file that cannot be read has none.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(12)
+    except OSError:
+        return ""
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return "" if head[8:12] in (b"M4A ", b"M4B ") else "mp4"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    kinds = {b"\x1aE\xdf\xa3": "matroska", b"FLV\x01": "flv", b"\x00\x00\x01\xba": "mpeg", b"OggS": "ogg"}
+    return kinds.get(head[:4], "")

@@ -129,7 +129,7 @@ def decoded_frames(
         damage = reason(error)
     if corrupt:
         logger.warning("%s: %d of %d frames are damaged, the decoder patched them", name, corrupt, count)
-    damage = damage or _missing_end(stream, time_s + step, count if start_s <= 0 else None)
+    damage = damage or missing_end(stream, time_s + step, count if start_s <= 0 else None)
     if damage:
         good_s = max(time_s + step, 0)
         message = f"{name}: damaged or cut short after {good_s:.2f} s ({damage}); copy it again"
@@ -138,7 +138,7 @@ def decoded_frames(
         logger.warning("%s", message)
 
 
-def _missing_end(stream: VideoStream, end_s: float, count: int | None) -> str:
+def missing_end(stream: VideoStream, end_s: float, count: int | None) -> str:
     """Return what is missing at the end of the file, or an empty string."""
     if stream.duration is None or stream.time_base is None or not stream.frames:
         return ""

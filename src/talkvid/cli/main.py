@@ -16,6 +16,7 @@ from talkvid import log
 VERBS = {
     "generate": "turn one portrait and one speech file into a talking-head video",
     "preprocess": "turn raw clips into crops, face records, speech features and a training list",
+    "curate": "turn raw videos into the clips worth training on, every reject with its reason",
     "train": "train one of the three stages",
     "models": "fetch the published checkpoints into model_ckpts/, or export a trained one",
     "doctor": "say what is installed, what will be used and what is missing",

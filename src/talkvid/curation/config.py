@@ -19,6 +19,8 @@ SECTIONS = {
     "head": ("talkvid.curation.head", "HeadConfig"),
     "quality": ("talkvid.curation.quality", "QualityConfig"),
     "motion": ("talkvid.curation.motion", "MotionConfig"),
+    "materialise": ("talkvid.curation.materialise", "MaterialiseConfig"),
+    "report": ("talkvid.curation.report", "ReportConfig"),
 }
 """Section -> where its dataclass is; imported only when the section is looked at."""
 

@@ -101,10 +101,10 @@ def pictures_at(
         stream.codec_context.thread_count = 1
         table = scan(container, stream) if tables is None else tables.of(container, stream)
         if table is not None:
-            _check_range(name, indices, len(table.stamps))
+            check_range(name, indices, len(table.stamps))
             try:
                 for key, run in table.runs(indices):
-                    found.update(_decode_run(container, stream, table, key=key, run=run))
+                    found.update(decode_run(container, stream, table, key=key, run=run))
             except (av.error.FFmpegError, OSError) as error:
                 logger.debug("%s: decoding from the beginning (%s)", name, reason(error))
     missing = [index for index in indices if index not in found]
@@ -113,15 +113,14 @@ def pictures_at(
     return np.stack([found[index] for index in wanted])
 
 
-def _decode_run(
+def decode_run(
     container: InputContainer, stream: VideoStream, table: FrameTable, *, key: int, run: list[int]
-) -> dict[int, Array]:
-    """Return what of `run` decodes from a key frame on; its frames are all shown at or behind that one."""
+) -> Iterator[tuple[int, Array]]:
+    """Yield (number, picture) of `run` from a key frame on, behind which all of them are shown, ascending."""
     to_picture = PictureReader(stream)
     context = stream.codec_context
     by_stamp = {int(table.stamps[index]): index for index in run}
     left = set(by_stamp)
-    found: dict[int, Array] = {}
     started = False
     container.seek(int(table.key_starts[key]), stream=stream)
     for packet in container.demux(stream):
@@ -137,10 +136,9 @@ def _decode_run(
         for frame in frames:
             if frame.pts in by_stamp:
                 _warn_if_patched(container.name, by_stamp[frame.pts], frame.is_corrupt)
-                found[by_stamp[frame.pts]] = to_picture(frame)
+                yield by_stamp[frame.pts], to_picture(frame)
         if not left:
             break
-    return found
 
 
 def _counted(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, Array]:
@@ -155,11 +153,12 @@ def _counted(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, 
                 found[number] = frame.picture()
             if len(found) == len(wanted):
                 return found
-    _check_range(name, indices, count)
+    check_range(name, indices, count)
     raise AssertionError((name, indices, count))
 
 
-def _check_range(name: str, indices: Sequence[int], count: int) -> None:
+def check_range(name: str, indices: Sequence[int], count: int) -> None:
+    """Raise ValueError when a video of `count` frames does not have all that are asked for."""
     if min(indices) < 0 or max(indices) >= count:
         raise ValueError(f"{name}: frames {min(indices)} to {max(indices)} are asked for, it has {count}")
 

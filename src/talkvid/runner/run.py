@@ -58,7 +58,8 @@ def run(
 
     Args:
         items: things with an `id` unique among them; a `signature` attribute, where they have one, says what
-            the result depends on, and a change of it makes the item be done again.
+            the result depends on, and a change of it makes the item be done again; a `partial` attribute is
+            what earlier runs found out, recorded as the result when the item fails.
         work: `work(item)`, or `work(item, state)` with a `setup`, returns a JSON value; module-level, as is
             everything sent to a worker process. An exception is that item's failure and reason.
         journal: file that remembers; failed items are tried again by the next run.
@@ -124,7 +125,7 @@ def _record(item: Item, outcome: Outcome, number: int) -> Record:
         id=item.id,
         state=FAILED if outcome.payload is None else DONE,
         signature=_signature(item),
-        result=None if outcome.payload is None else json.loads(outcome.payload),
+        result=getattr(item, "partial", None) if outcome.payload is None else json.loads(outcome.payload),
         reason=outcome.reason,
         wall_s=round(outcome.wall_s, 3),
         fault=outcome.fault,

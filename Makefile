@@ -15,7 +15,7 @@ check:  ## ruff, formatting, mypy, import layers, shellcheck
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/shellcheck scripts/*.sh src/data_preprocess/*.sh .ci/run
+	$(BIN)/shellcheck scripts/*.sh src/data_preprocess/*.sh data_pipeline/*.sh data_pipeline/*/*.sh .ci/run
 
 test:   ## the tests that need no GPU and no production weights
 	$(BIN)/python -m pytest

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = sorted([*(ROOT / "scripts").glob("*.sh"), *(ROOT / "src").rglob("*.sh"), ROOT / ".ci" / "run"])
+FOLDERS = ("scripts", "src", "data_pipeline")
+SCRIPTS = sorted([*(path for name in FOLDERS for path in (ROOT / name).rglob("*.sh")), ROOT / ".ci" / "run"])
 MAX_LINES = 20
 
 

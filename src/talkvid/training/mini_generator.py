@@ -26,7 +26,7 @@ logger = logging.getLogger("talkvid.training.mini_generator")
 
 FRAME_SHEET = 8
 # The judge's learning rate, of the generator's: at the same rate it does not tell the two apart.
-JUDGE_PACE = 4.0
+JUDGE_PACE = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class GeneratorTraining:
     """Factor on the error of the latents beside that of the pictures."""
     mouth_weight: float = 6.0
     edge_weight: float = 1.0
-    opening_weight: float = 2.0
+    opening_weight: float = 3.0
     """Further weight between the inner lips, where teeth and tongue are."""
     adversarial_from: int = 800
     """Step from which the judge looks at the mouth."""
-    adversarial_weight: float = 0.7
-    feature_weight: float = 3.0
+    adversarial_weight: float = 0.5
+    feature_weight: float = 6.0
     """Factor on the difference of the judge's features of made and real mouths."""
     audio_drop: float = 0.1
     num_validation_frames: int = 8

@@ -138,8 +138,8 @@ ROWS_PER_S = 100.0
 # Gap between the inner lips, in face sizes, up to which a portrait's mouth counts as closed.
 CLOSED_GAP = 0.03
 FRAMES_AT_ONCE = 512
-# How softly the lips come to rest where speech ends: at 25 frames a second within two frames.
-GATE_SOFT_S = 0.02
+# How softly the lips come to rest where speech ends: within 0.1 s.
+GATE_SOFT_S = 0.03
 # The inner lips, from one corner to the other.
 UPPER, LOWER = list(range(21, 30)), list(range(39, 30, -1))
 # Gap between the inner lips, in face sizes, at which they touch in the warped picture. A spline cannot carry

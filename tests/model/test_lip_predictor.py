@@ -115,7 +115,7 @@ def test_the_motion_never_brings_the_lips_past_each_other() -> None:
     model = tiny_predictor()
     torch.nn.init.normal_(model.shape_basis)
     own = closed_lips()
-    own[LOWER] = own[UPPER] + np.float32([0, 0.1])
+    own[LOWER] = own[UPPER] + np.array([0, 0.1], np.float32)
     features = torch.randn(120, 6, generator=torch.Generator().manual_seed(0))
     shapes = own + model.predict(features, 30, fps=25.0, own_shape=own)
     gap = shapes[:, LOWER, 1] - shapes[:, UPPER, 1]

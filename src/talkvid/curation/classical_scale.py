@@ -29,7 +29,7 @@ class Curve:
 
     def __call__(self, value: float) -> float:
         """Return the part's score, 0 to 100, of a measure that is not negative."""
-        return 100 / (1 + (max(value, 0.0) / self.half) ** self.steepness)
+        return 100 / (1 + math.pow(max(value, 0.0) / self.half, self.steepness))
 
 
 CURVES = {

@@ -28,12 +28,15 @@ def export(request: Request) -> int:
 
 
 def report(request: Request) -> int:
-    """Write the report of a run; print its path."""
+    """Write the report of a run, and figures, numbers and data-set card beside it; print the report's path."""
     from talkvid.curation.report import build_report
+    from talkvid.curation.statistics import write_statistics
 
     folder = request.run_folder()
     config = load_curate_config(folder.config, *request.yaml_paths, overrides=request.overrides)
-    print(build_report(folder.path, config=section(config, "report")))
+    shown = section(config, "report")
+    logger.info("%s", write_statistics(folder.path, config=shown))
+    print(build_report(folder.path, config=shown))
     return 0
 
 

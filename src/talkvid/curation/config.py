@@ -15,12 +15,12 @@ STAGES = ("head", "quality", "motion")
 """The scoring stages in the order of the verdict, the cheapest first."""
 
 SECTIONS = {
-    "scan": ("talkvid.curation.scan", "ScanConfig"),
+    "scan": ("talkvid.curation.scan_config", "ScanConfig"),
     "head": ("talkvid.curation.head", "HeadConfig"),
     "quality": ("talkvid.curation.quality", "QualityConfig"),
     "motion": ("talkvid.curation.motion", "MotionConfig"),
     "materialise": ("talkvid.curation.materialise", "MaterialiseConfig"),
-    "report": ("talkvid.curation.report", "ReportConfig"),
+    "report": ("talkvid.curation.report_settings", "ReportConfig"),
 }
 """Section -> where its dataclass is; imported only when the section is looked at."""
 

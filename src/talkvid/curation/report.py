@@ -2,12 +2,12 @@
 
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from talkvid.curation import report_picks
 from talkvid.curation.report_clips import Pictures
 from talkvid.curation.report_page import Page
+from talkvid.curation.report_settings import ReportConfig
 from talkvid.curation.report_table import RunTable
 from talkvid.curation.thumbnails import Request, make_thumbnails
 from talkvid.files import atomic_path
@@ -17,32 +17,6 @@ logger = logging.getLogger(__name__)
 REPORT = "report.html"
 MOST_PAGE_BYTES = 4_500_000
 """Pictures stop here, so that the page stays below 5 MB."""
-
-
-@dataclass(frozen=True)
-class ReportConfig:
-    """What the report shows."""
-
-    title: str = ""
-    """Empty: the name of the run folder."""
-    each: int = 6
-    """Clips on each side of every threshold."""
-    rejects: int = 25
-    """Rejected clips listed under each code; the exports hold all."""
-    failures: int = 200
-    thumbnails: int = 240
-    """Most pictures in the page; 0: none, and no video is opened."""
-    thumbnail_s: float = 45.0
-    """Seconds that may be spent on the pictures."""
-    workers: int = 2
-    """Processes that draw pictures; 0: this one."""
-
-    def __post_init__(self) -> None:
-        for key in ("each", "rejects", "failures", "thumbnails", "workers"):
-            if getattr(self, key) < 0:
-                raise ValueError(f"report.{key} must be at least 0, got {getattr(self, key)}")
-        if not self.thumbnail_s > 0:
-            raise ValueError(f"report.thumbnail_s must be above 0, got {self.thumbnail_s}")
 
 
 def build_report(out: Path, *, title: str = "", config: ReportConfig | None = None) -> Path:
@@ -69,12 +43,7 @@ def build_report(out: Path, *, title: str = "", config: ReportConfig | None = No
 
 def _pictures(wanted: list[Request], config: ReportConfig) -> tuple[Pictures, int]:
     """Return the pictures that fit into the page, and how many of those wanted are not there."""
-    found = make_thumbnails(
-        wanted,
-        workers=max(config.workers, 1),
-        budget_s=config.thumbnail_s,
-        executor="local" if config.workers else "inline",
-    )
+    found = make_thumbnails(wanted, **config.drawing())
     room = MOST_PAGE_BYTES
     fitting = {}
     for request in wanted:

@@ -12,7 +12,9 @@ from talkvid.records import Array
 
 BINS = 36
 ROBUST = (0.5, 99.5)
-"""Percentiles of the values that a histogram shows; what lies beyond is counted in words."""
+"""Percentiles between which a histogram is drawn where single values far off would squeeze the rest."""
+FAR_OFF = 1.5
+"""All values are shown unless they span this many times the range between those percentiles."""
 PLOT_HEIGHT = 40.0
 DASH = "\N{EN DASH}"
 
@@ -180,7 +182,10 @@ class Histogram:
 
 def histogram(values: Array, good: Array, thresholds: Sequence[float]) -> Histogram:
     """Return the spread of finite values (N,), N > 0, over a range that shows every threshold."""
-    low, high = (float(edge) for edge in np.percentile(values, ROBUST))
+    low, high = float(values.min()), float(values.max())
+    inner = [float(edge) for edge in np.percentile(values, ROBUST)]
+    if high - low > FAR_OFF * (inner[1] - inner[0]):
+        low, high = inner
     low, high = min([low, *thresholds]), max([high, *thresholds])
     spare = (high - low) * 0.04 or max(abs(low), 1.0) * 0.05
     low -= spare if low in thresholds or low == high else 0.0
@@ -198,12 +203,14 @@ def histogram(values: Array, good: Array, thresholds: Sequence[float]) -> Histog
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return round numbers within a range, three to six of them."""
-    rough = (high - low) / 4
-    step = 10.0 ** math.floor(math.log10(rough))
-    step *= next(factor for factor in (1, 2, 5, 10) if factor * step >= rough)
-    first = math.ceil(low / step - 1e-9)
-    return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
+    """Return round numbers within a range, the fewest that are at least three."""
+    power = 10.0 ** math.floor(math.log10(high - low))
+    for step in (power, power / 2, power / 5, power / 10):
+        first = math.ceil(low / step - 1e-9)
+        found = [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
+        if len(found) >= 3:
+            break
+    return found
 
 
 def axis(shown: Histogram) -> Html:

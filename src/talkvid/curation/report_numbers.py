@@ -15,7 +15,9 @@ MOST_GROUPS = 20
 OTHERS = "others"
 MISSING = ("", None)
 DURATION_EDGES = (0, 3, 5, 10, 15, 20, 30, 60)
-FPS_EDGES = (0, 20, 24, 25, 26, 30, 31, 50, 60, 61)
+RATES = (15, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60)
+RATE_SLACK = 0.012
+"""How far in fps a mean rate may lie from a usual one and still bear its name."""
 HEIGHT_NAMES = ((2160, "2160p (4K) and more"), (1440, "1440p"), (1080, "1080p"), (720, "720p"), (480, "480p"))
 ANNOTATED = {
     "language": ("language", "Language"),
@@ -135,10 +137,10 @@ def distributions(table: RunTable) -> list[Distribution]:
     found = [
         _binned(table, "duration", table.seconds, clips, edges=DURATION_EDGES, unit="s"),
         _named(table, "resolution", [_resolution(side) for side in height], clips, order=_resolution_order()),
-        _binned(table, "frame rate", rate, clips, edges=FPS_EDGES, unit="fps"),
+        _named(table, "frame rate", [_rate(fps) for fps in rate], clips, order=_leading_number),
     ]
     for name, keys in ANNOTATED.items():
-        pairs = [_told(told, keys) for told in table.told]
+        pairs = [told_value(told, keys) for told in table.told]
         if any(value != UNKNOWN for value, _ in pairs):
             values = [value for value, _ in pairs]
             who: dict[str, int] = {}
@@ -219,12 +221,27 @@ def _resolution(side: float) -> str:
     return next((name for least, name in HEIGHT_NAMES if side >= least), "below 480p")
 
 
+def _rate(fps: float) -> str:
+    """Return the name of a usual frame rate, or the span between two of them."""
+    nearest = min(RATES, key=lambda usual: abs(usual - fps))
+    if abs(nearest - fps) <= RATE_SLACK:
+        return f"{nearest:g} fps"
+    low = max((usual for usual in RATES if usual < fps), default=0)
+    high = min((usual for usual in RATES if usual > fps), default=None)
+    return f"above {low:g} fps" if high is None else f"{low:g} to {high:g} fps"
+
+
+def _leading_number(name: str) -> tuple[float, str]:
+    """Return what sorts names by the first number in them."""
+    return (next(float(word) for word in name.split() if word[0].isdigit()), name)
+
+
 def _resolution_order() -> Callable[[str], int]:
     names = ["below 480p", *(name for _, name in reversed(HEIGHT_NAMES))]
     return names.index
 
 
-def _told(told: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, str]:
+def told_value(told: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, str]:
     """Return what is told under the first of the names that is there, and by whom."""
     info = told.get("info")
     for source in (told, info if isinstance(info, Mapping) else {}):

@@ -70,15 +70,15 @@ def summary(totals: Mapping[str, Amount], codes: Mapping[str, Amount], *, num_wh
     whole, kept = totals["in"], totals[KEPT]
     if not whole.clips:
         return tag("p", "The run holds no clips.")
-    part = share(kept.seconds, whole.seconds)
+    clips, part = plural(whole.clips - num_whole, "clip"), share(kept.seconds, whole.seconds)
     told = (
-        f"Of {unit.text(whole.seconds)} in {plural(whole.clips - num_whole, 'clip')} "
-        f"{unit.text(kept.seconds)} in {plural(kept.clips, 'clip')} were kept: {part} of the length."
+        f"{clips} ({unit.text(whole.seconds)}) came in, {count(kept.clips)} ({unit.text(kept.seconds)}) were "
+        f"kept: {part} of the length."
     )
     if codes:
         code, most = next(iter(codes.items()))
         meaning = CODES.get(code, "an unknown code")
-        told += f" Most of the rejected left with {code} ({meaning}): {count(most.clips)}."
+        told += f" The commonest reason to reject: {code}, {meaning} ({count(most.clips)})."
     return tag("p", told)
 
 
@@ -166,15 +166,14 @@ def rejected_codes(codes: Mapping[str, Amount], total: Amount, unit: Unit) -> Ht
     """Return the table of codes with what they mean and how much they took."""
     rows = [
         [
-            tag("code", code),
-            CODES.get(code, "an unknown code"),
+            join([tag("code", code), " ", tag("small", CODES.get(code, "an unknown code"), class_="soft")]),
             count(found.clips),
             share(found.clips, total.clips),
             unit.text(found.seconds),
         ]
         for code, found in codes.items()
     ]
-    return table(["code", "meaning", "clips", "of all clips", "length"], rows, numbers=(2, 3, 4))
+    return table(["code", "clips", "of all", "length"], rows, numbers=(1, 2, 3))
 
 
 def contents(sections: Sequence[tuple[str, str]]) -> Html:

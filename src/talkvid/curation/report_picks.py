@@ -117,12 +117,10 @@ def wanted_pictures(
         for queue in queues:
             if place < len(queue):
                 rows[queue[place].row] = None
-    return [request for row in rows if (request := picture_of(table, row)) is not None][:most]
+    return [picture_of(table, row) for row in rows if not table.whole_file[row]][:most]
 
 
-def picture_of(table: RunTable, row: int) -> Request | None:
-    """Return the request of a clip's picture; None for a file without pictures."""
-    if table.whole_file[row]:
-        return None
+def picture_of(table: RunTable, row: int) -> Request:
+    """Return the request of a clip's picture."""
     place = table.place(row)
     return Request(place["clip_id"], place["path"], place["start_s"], place["end_s"])

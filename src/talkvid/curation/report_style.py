@@ -79,7 +79,9 @@ main{padding:14px 14px 40px}h1{font-size:1.35rem}h2{font-size:1.15rem}
 .rows table{min-width:0;table-layout:auto}.rows thead{display:none}
 .rows tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
 .rows td{display:block;border:0;padding:1px 0;text-align:left;white-space:normal}
-.rows td:empty{display:none}.rows td.n{display:inline-block;margin-right:1.2em}
+.rows td.n{display:inline-block;margin-right:1.2em}.rows td:empty,.rows td.n:empty{display:none}
+.rejects tr{display:flow-root}.rejects td:first-child{float:left;margin:4px 10px 4px 0}
+th,td{padding:4px 5px}
 .rows td.n::before{content:attr(data-head) " ";color:var(--soft)}
 }
 @media print{nav{display:none}details{display:block}h2{break-after:avoid}.plotcard,.clip{break-inside:avoid}}

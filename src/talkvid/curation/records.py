@@ -29,6 +29,7 @@ CODES = {
     "HEAD_CONSISTENCY": "too many looks without exactly one face",
     "DUPLICATE": "the same pictures as another clip",
     "BALANCED_OUT": "more clips of this length than asked for",
+    "BAD_ENTRY": "the entry of the list cannot be used",
     "MISSING_FILE": "the file is not there",
     "EMPTY_FILE": "the file is empty",
     "NOT_A_VIDEO": "the file holds no video",

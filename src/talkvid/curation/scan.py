@@ -2,30 +2,24 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from talkvid.curation.cuts import PICTURE_SIDE, CutConfig, CutFinder
+from talkvid.curation.cuts import PICTURE_SIDE, CutFinder
 from talkvid.curation.records import Span
+from talkvid.curation.scan_config import ScanConfig, pieces_of
 from talkvid.curation.sources import Unusable, VideoSource
-from talkvid.curation.spans import Piece, Timeline, trimmed
+from talkvid.curation.spans import Piece, Timeline
+from talkvid.curation.speech_spans import Speech, listen
 from talkvid.media.files import container_kind
 from talkvid.media.frame_scan import FrameScan, scan_frames
 
+__all__ = ["ScanConfig", "ScanResult", "Unusable", "VideoSource", "scan_video"]
 
-@dataclass(frozen=True)
-class ScanConfig:
-    """How source videos become clips."""
-
-    cuts: CutConfig = field(default_factory=CutConfig)
-    margin_start_s: float = 0.1
-    """Left out behind a cut, where codecs and fades leave a trace of the old take."""
-    margin_end_s: float = 0.1
-    """Left out before a cut."""
-    margins_at_ends: bool = False
-    """Whether the margins are also left out where the file begins and ends, though no cut is there."""
+UNEVEN_S = Fraction(2, 1000)
+"""Distances of pictures may differ by this much, a container's rounding to 1 ms at both ends."""
 
 
 @dataclass(frozen=True)
@@ -34,58 +28,104 @@ class ScanResult:
 
     spans: list[Span]
     facts: dict[str, Any]
-    """Of the file: size, number of pictures, length, rate, sound, damage."""
+    """Of the file: size, rate, length, sound, the numbers of the pictures that begin a take, problems."""
+
+
+@dataclass
+class _Pass:
+    """What one decode of a file leaves behind."""
+
+    scan: FrameScan
+    finder: CutFinder
+    numbers: list[int]
+    stamps: list[int]
+    damaged: list[int]
+    """Places, within the pass, of pictures that the decoder had to patch."""
+    end: int
+
+    @property
+    def timeline(self) -> Timeline:
+        return Timeline([*self.stamps, self.end], self.scan.time_base)
 
 
 def scan_video(source: VideoSource, config: ScanConfig) -> ScanResult:
     """Return the clips of a video, or of the span of it that the source means, after one decode.
 
-    Every clip's facts hold `duration_s`; verdicts are not made here. Raises `Unusable` with a code of
+    Every clip's facts hold what a rule may judge: `duration_s`, `speech_s`, `speech_ratio`, and
+    `damaged_frames` where there are any; verdicts are not made here. Raises `Unusable` with a code of
     `records.CODES` for a file that gives no clips.
     """
     _check(source)
-    finder = CutFinder(config.cuts)
-    numbers: list[int] = []
-    stamps: list[int] = []
-    end = 0
+    seen = _decode(source, config)
+    timeline, takes = seen.timeline, seen.finder.takes()
+    has_audio = seen.scan.has_audio or bool(source.audio)
+    start, end = timeline.seconds(0), timeline.seconds(len(seen.numbers))
+    speech = listen(source, has_audio=has_audio, start_s=start, end_s=end)
+    pieces = pieces_of(timeline, takes, config, key=source.id, pauses=speech.pauses)
+    spans = [
+        _span(source, config, seen, timeline, speech, number, piece)
+        for number, piece in enumerate(pieces, start=1)
+    ]
+    facts = {
+        "width": seen.scan.width,
+        "height": seen.scan.height,
+        "num_frames": len(seen.numbers),
+        "duration_s": float(end - start),
+        "fps": float(len(seen.numbers) / (end - start)),
+        "vfr": is_uneven(timeline.stamps, timeline.time_base),
+        "has_audio": has_audio and "sound" not in speech.problems,
+        "cuts": [seen.numbers[first] for first, _ in takes[1:]],
+        "num_damaged": len(seen.damaged),
+        "problems": {**({"picture": seen.scan.damage} if seen.scan.damage else {}), **speech.problems},
+    }
+    return ScanResult(spans, facts)
+
+
+def is_uneven(stamps: Sequence[int], time_base: Fraction) -> bool:
+    """Return whether pictures come at varying distance; `stamps` end with the end of the last picture.
+
+    How long the last one is shown does not count: files often do not say.
+    """
+    steps = [stamps[place + 1] - stamps[place] for place in range(len(stamps) - 2)]
+    return bool(steps) and (max(steps) - min(steps)) * time_base > UNEVEN_S
+
+
+def _decode(source: VideoSource, config: ScanConfig) -> _Pass:
+    """Return what the one pass saw; raise `Unusable` where it leaves nothing to use."""
     try:
         with scan_frames(
             source.path, longest=PICTURE_SIDE, start_s=source.start_s, end_s=source.end_s
-        ) as frames:
-            for frame in frames:
-                numbers.append(frame.number)
-                stamps.append(frame.pts)
-                end = frame.pts + frame.duration
-                finder.see(frame.picture)
+        ) as scan:
+            seen = _Pass(scan, CutFinder(config.cuts), [], [], [], 0)
+            for place, frame in enumerate(scan):
+                seen.numbers.append(frame.number)
+                seen.stamps.append(frame.pts)
+                seen.end = frame.pts + frame.duration
+                if frame.corrupt:
+                    seen.damaged.append(place)
+                seen.finder.see(frame.picture)
     except FileNotFoundError as error:
         raise Unusable("MISSING_FILE", str(error)) from error
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise Unusable(_code_of(source.path), str(error)) from error
-    if frames.damage:
-        raise Unusable("DECODE_FAIL", f"{source.path}: {frames.damage}; copy it again")
-    if not numbers:
-        raise Unusable("DECODE_FAIL", f"{source.path}: no picture lies in the span asked for")
-    timeline = Timeline([*stamps, end], frames.time_base)
-    pieces = trimmed(
-        timeline,
-        finder.takes(),
-        start_s=config.margin_start_s,
-        end_s=config.margin_end_s,
-        at_ends=config.margins_at_ends,
-    )
-    spans = [
-        _span(source, frames, timeline, numbers[0], number, piece)
-        for number, piece in enumerate(pieces, start=1)
-    ]
-    return ScanResult(
-        spans, {"num_frames": len(numbers), "duration_s": float(timeline.length(0, len(numbers)))}
-    )
+    if scan.damage and config.on_damage == "fail":
+        raise Unusable("DECODE_FAIL", f"{source.path}: {scan.damage}; copy or download it again")
+    if not seen.numbers:
+        span = f"{source.start_s:g} s to {'the end' if source.end_s is None else f'{source.end_s:g} s'}"
+        raise Unusable("BAD_ENTRY", f"{source.path}: no picture lies in the span from {span}; correct it")
+    return seen
 
 
 def _span(
-    source: VideoSource, frames: FrameScan, timeline: Timeline, offset: int, number: int, piece: Piece
+    source: VideoSource,
+    config: ScanConfig,
+    seen: _Pass,
+    timeline: Timeline,
+    speech: Speech,
+    number: int,
+    piece: Piece,
 ) -> Span:
-    length = timeline.length(piece.first, piece.stop)
+    start, end = timeline.seconds(piece.first), timeline.seconds(piece.stop)
     count = piece.stop - piece.first
     return Span(
         video_id=source.id,
@@ -93,33 +133,37 @@ def _span(
         number=number,
         start_pts=timeline.stamps[piece.first],
         end_pts=timeline.stamps[piece.stop],
-        time_base=(frames.time_base.numerator, frames.time_base.denominator),
-        first_frame=offset + piece.first,
+        time_base=(timeline.time_base.numerator, timeline.time_base.denominator),
+        first_frame=seen.numbers[piece.first],
         num_frames=count,
-        width=frames.width,
-        height=frames.height,
-        fps=float(count / length),
-        vfr=is_uneven(timeline.stamps[piece.first : piece.stop + 1], frames.time_base),
-        has_audio=frames.has_audio or bool(source.audio),
-        facts={**source.info, "duration_s": float(length)},
+        width=seen.scan.width,
+        height=seen.scan.height,
+        fps=float(count / (end - start)),
+        vfr=is_uneven(timeline.stamps[piece.first : piece.stop + 1], timeline.time_base),
+        has_audio=speech.rows is not None,
+        facts={
+            **source.facts(),
+            "duration_s": config.judged_length(end - start, piece.nominal_s),
+            **speech.facts(start, end, config.speech.signal),
+            **_damage(seen.damaged, piece),
+        },
     )
 
 
-def is_uneven(stamps: Sequence[int], time_base: Fraction) -> bool:
-    """Return whether pictures come at varying distance, by more than a container's rounding to 1 ms."""
-    steps = [after - before for before, after in zip(stamps[:-2], stamps[1:-1], strict=True)]
-    return bool(steps) and (max(steps) - min(steps)) * time_base > Fraction(2, 1000)
+def _damage(damaged: Sequence[int], piece: Piece) -> dict[str, int]:
+    count = sum(piece.first <= place < piece.stop for place in damaged)
+    return {"damaged_frames": count} if count else {}
 
 
 def _check(source: VideoSource) -> None:
     """Raise for a source that need not be opened."""
     if source.problem:
-        raise Unusable("ERROR", source.problem)
+        raise Unusable("BAD_ENTRY", source.problem)
     path = Path(source.path)
     if path.is_file() and not path.stat().st_size:
         raise Unusable("EMPTY_FILE", f"{path}: the file is empty (0 bytes); copy or download it again")
 
 
 def _code_of(path: str) -> str:
-    """Return the code of a file that does not open: a video by its first bytes is damaged, else it is none."""
+    """Return the code of a file that does not open: by its first bytes a damaged video, or none at all."""
     return "DECODE_FAIL" if container_kind(path) else "NOT_A_VIDEO"

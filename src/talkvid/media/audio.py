@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +88,24 @@ def load_audio(
     wanted = max(1, math.floor(received * rate / source_rate + 0.5))
     waveform = np.concatenate(pieces)[:wanted]
     return np.pad(waveform, (0, wanted - len(waveform)))
+
+
+def stream_mono(path: str | os.PathLike[str], *, rate: int = 16000, start_s: float = 0.0) -> Iterator[Array]:
+    """Yield the sound as mono float32 (N,) pieces at `rate`, as they are decoded; time 0 is the first picture.
+
+    Raises FileNotFoundError or ValueError with one line, see `stream_audio`.
+    """
+    import soxr
+
+    resampler = None
+    for piece in stream_audio(path, start_s=start_s):
+        mono = mix_to_mono(piece)
+        if piece.rate != rate:
+            resampler = resampler or soxr.ResampleStream(piece.rate, rate, 1, dtype="float32", quality="VHQ")
+            mono = resampler.resample_chunk(mono)
+        yield mono
+    if resampler is not None:
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def mix_to_mono(piece: AudioPiece) -> Array:

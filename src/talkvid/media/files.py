@@ -35,7 +35,7 @@ def require_file(path: str | os.PathLike[str], *, what: str = "file") -> Path:
 def container_kind(path: str | os.PathLike[str]) -> str:
     """Return which kind of video container the first bytes announce, whatever the file's name; "" for none.
 
-    `mp4` (also mov), `matroska` (also webm), `avi`, `flv`, `mpeg` or `ogg`; a file that cannot be read has none.
+    `mp4` (also mov), `matroska` (also webm), `avi`, `flv`, `mpeg` or `ogg`; an unreadable file has none.
     """
     try:
         with Path(path).open("rb") as stream:

@@ -10,7 +10,6 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from talkvid.media.container import open_media, reason, video_stream
 from talkvid.media.small_picture import SmallPictureReader

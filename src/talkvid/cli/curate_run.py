@@ -12,11 +12,18 @@ from talkvid.curation.config import STAGES
 from talkvid.curation.manifest import iterate_clips
 from talkvid.curation.records import UNSCORED
 from talkvid.curation.run_folder import is_run_folder
-from talkvid.curation.sources import VideoSource
+from talkvid.curation.sources import VideoSource, read_sources
 
 logger = logging.getLogger(__name__)
 
 MOST_LISTED = 20
+STANDS_IN = {
+    "quality": "a classical no-reference measure, not DOVER; "
+    "quality.backend=dover quality.model_path=FILE switches",
+    "motion": "OpenCV point tracks, not CoTracker; motion.backend=cotracker switches",
+    "head": "the embedded face detector and landmarks; head.backend=insightface or mediapipe switches",
+}
+"""Stage -> what its embedded backend is, said before anything else."""
 
 
 def run_all(request: Request) -> int:
@@ -84,7 +91,8 @@ def _stage(request: Request, scores: Sequence[str]) -> int:
 def _work(plan: curate.Plan, request: Request) -> bool:
     """Do scan, scores and decision; with --dry_run only say what they would be, and return False."""
     for stage in plan.scores:
-        print(f"{stage}: backend {getattr(plan.config, stage)['backend']}")
+        backend = getattr(plan.config, stage)["backend"]
+        print(f"{stage}: backend {backend}" + (f" ({STANDS_IN[stage]})" if backend == "embedded" else ""))
     sources = _sources(plan)
     if request.dry_run:
         for line in curate.outlook(plan, sources):
@@ -104,10 +112,5 @@ def _sources(plan: curate.Plan) -> list[VideoSource]:
         return []
     if not plan.config.input:
         raise ValueError(f"there is no input: give a folder of videos or a list ({', '.join(STAGES)} follow)")
-    from talkvid.curation import sources
-
-    if hasattr(sources, "read_sources"):
-        found = sources.read_sources(Path(plan.config.input))
-    else:
-        found = [VideoSource(path.stem, str(path)) for path in sorted(Path(plan.config.input).rglob("*.*"))]
+    found = read_sources(Path(plan.config.input))
     return found[: plan.config.run.limit] if plan.config.run.limit else found

@@ -25,6 +25,7 @@ SECTIONS = {
 """Section -> where its dataclass is; imported only when the section is looked at."""
 
 PROFILES = ("default", "parity")
+FINISH = ("materialise", "annotate", "export", "report")
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,14 @@ class CurateConfig:
     materialise: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     run: RunConfig = field(default_factory=RunConfig)
+    finish: list[str] = field(default_factory=lambda: ["export", "report"])
+    """What `run` does behind the decision: materialise, annotate, export, report."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.stages if name not in STAGES]
-        if unknown:
-            raise ValueError(f"stages holds {unknown[0]!r}: choose from {', '.join(STAGES)}")
+        for name, choices in (("stages", STAGES), ("finish", FINISH)):
+            unknown = [value for value in getattr(self, name) if value not in choices]
+            if unknown:
+                raise ValueError(f"{name} holds {unknown[0]!r}: choose from {', '.join(choices)}")
 
     @property
     def active(self) -> tuple[str, ...]:

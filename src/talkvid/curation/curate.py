@@ -13,12 +13,19 @@ from talkvid.curation.config import STAGES, CurateConfig
 from talkvid.curation.decide import missing_stages
 from talkvid.curation.manifest import write_clips
 from talkvid.curation.profiles import rules_of
-from talkvid.curation.progress import Progress
+from talkvid.curation.progress import Progress, write_status
 from talkvid.curation.records import FAILED, KEPT, REJECTED, UNSCORED
 from talkvid.curation.results import Results, Tally, further_columns
 from talkvid.curation.run_folder import RunFolder, inherit, is_run_folder, write_text
 from talkvid.curation.scanning import scan_settings, scan_setup, scan_source, source_item
-from talkvid.curation.scoring import ClipItem, build_bench, build_scorers, score_clip, signatures_of
+from talkvid.curation.scoring import (
+    ClipItem,
+    ScorerBuilder,
+    build_bench,
+    build_scorers,
+    score_clip,
+    signatures_of,
+)
 from talkvid.curation.sources import VideoSource
 from talkvid.curation.videos import write_videos
 from talkvid.runner.journal import index
@@ -98,11 +105,14 @@ def scan(plan: Plan, sources: Sequence[VideoSource]) -> None:
         )
 
 
-def score(plan: Plan) -> None:
-    """Score every clip with the stages that its verdict still waits for."""
+def score(plan: Plan, *, build: ScorerBuilder = build_scorers) -> None:
+    """Score every clip with the stages that its verdict still waits for.
+
+    `build(config, stages)` makes the scorers here, to learn what their scores depend on, and in each worker.
+    """
     if not plan.scores:
         return
-    scorers = build_scorers(plan.config, plan.scores)
+    scorers = build(plan.config, plan.scores)
     noted = plan.folder.read_signatures()
     found = {stage: {**scorer.signature(), "backend": scorer.backend} for stage, scorer in scorers.items()}
     digests = signatures_of(scorers)
@@ -117,7 +127,7 @@ def score(plan: Plan) -> None:
             items,
             score_clip,
             journal=plan.folder.score_journal,
-            setup=partial(build_bench, plan.config, plan.scores, signatures_in_force(plan)),
+            setup=partial(build_bench, plan.config, plan.scores, signatures_in_force(plan), build),
             description="score",
             watch=progress,
             is_intact=_never,
@@ -174,6 +184,8 @@ def write_tables(plan: Plan) -> Tally:
     expected = results.num_expected()
     if not expected == count == sum(tally.by_status.values()):
         raise RuntimeError(f"{expected} clips went in and {count} rows came out: {dict(tally.by_status)}")
+    told = {name: tally.by_status[name] for name in (KEPT, REJECTED, FAILED, UNSCORED)}
+    write_status(plan.folder.status, {"state": "done", "step": "decide", "in": count, **told})
     logger.info("%s", counts_line(tally))
     return tally
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from talkvid.curation.annotations import with_annotations
 from talkvid.curation.config import STAGES
 from talkvid.curation.decide import Rules, StageResult, decide, scan_scores
 from talkvid.curation.manifest import ClipRow, span_columns
@@ -56,6 +57,7 @@ class Results:
     """
 
     def __init__(self, folder: RunFolder, rules: Rules, signatures: Mapping[str, str]) -> None:
+        self._folder = folder.path
         self._rules = rules
         self._signatures = signatures
         self.sources = folder.read_sources()
@@ -93,7 +95,13 @@ class Results:
         return known_results(stored, self._signatures)
 
     def rows(self) -> Iterator[ClipRow]:
-        """Yield the rows of all clips, and of the files that failed whole, by (video_id, number)."""
+        """Yield the rows of all clips, and of the files that failed whole, by (video_id, number).
+
+        What annotation has found out of them is laid over them.
+        """
+        return with_annotations(self._judged(), self._folder)
+
+    def _judged(self) -> Iterator[ClipRow]:
         for video_id, path in self.sources:
             scan = self.scan_of(video_id)
             if scan is None:

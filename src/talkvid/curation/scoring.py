@@ -2,7 +2,7 @@
 
 import importlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,9 @@ class Bench:
     pictures: Pictures
 
 
+ScorerBuilder = Callable[[CurateConfig, Sequence[str]], Mapping[str, Scorer]]
+
+
 def build_scorers(config: CurateConfig, stages: Sequence[str]) -> dict[str, Scorer]:
     """Return the scorers of these stages; raise what a missing model, package or setting raises."""
     built: dict[str, Scorer] = {}
@@ -66,12 +69,14 @@ def build_scorers(config: CurateConfig, stages: Sequence[str]) -> dict[str, Scor
     return built
 
 
-def build_bench(config: CurateConfig, stages: Sequence[str], signatures: Mapping[str, str]) -> Bench:
+def build_bench(
+    config: CurateConfig, stages: Sequence[str], signatures: Mapping[str, str], build: ScorerBuilder
+) -> Bench:
     """Return what a worker needs to score `stages`; called once in each.
 
     `signatures` tells those of all active stages, also of the ones that an earlier command has scored.
     """
-    scorers = build_scorers(config, stages)
+    scorers = build(config, stages)
     pictures = file_pictures(FrameTables())
     return Bench(scorers, signatures, rules_of(config), config.score_all, pictures)
 

@@ -13,7 +13,10 @@ from talkvid.curation.profiles import Rule
 from talkvid.curation.records import FAILED, Span
 
 RULES = {
-    "scan": (Rule("scan", "duration_s", ">=", 3.0, "DUR_SHORT"), Rule("scan", "speech_ratio", ">=", 0.25, "NO_SPEECH")),
+    "scan": (
+        Rule("scan", "duration_s", ">=", 3.0, "DUR_SHORT"),
+        Rule("scan", "speech_ratio", ">=", 0.25, "NO_SPEECH"),
+    ),
     "head": (
         Rule("head", "avg_movement", ">=", 80.0, "HEAD_MOVEMENT"),
         Rule("head", "min_rotation", ">=", 60.0, "HEAD_ROTATION"),

@@ -56,6 +56,29 @@ def flaky(job: Job) -> str:
     return job.id
 
 
+def dies_once(job: Job, folder: Path) -> str:
+    """Die on the first attempt at a job and tell what later ones find."""
+    count_work(job, folder)
+    mark = folder / job.id
+    if job.behaviour == "once" and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    work(job)
+    return job.id
+
+
+def mark_and_hang(job: Job) -> None:
+    mark = Path(os.environ["RUNNER_TEST_PID"], "pid")
+    mark.with_suffix(".part").write_text(str(os.getpid()))
+    mark.with_suffix(".part").rename(mark)
+    time.sleep(600)
+
+
+@dataclass(frozen=True)
+class KnownJob(Job):
+    partial: str = ""
+
+
 def setup_pid() -> int:
     return os.getpid()
 

@@ -3,8 +3,10 @@
 import logging
 import multiprocessing
 import os
+import select
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 MAX_START_FAILURES = 3
 STOP_GRACE_S = 5.0
-PR_SET_PDEATHSIG = 1
-"""Of Linux' prctl."""
 
 
 def execute(
@@ -188,7 +188,7 @@ def _serve(pipe: "Connection[Any, Any]", work: Work, setup: Setup | None) -> Non
     """Work until told to stop or the parent is gone; the body of a worker process."""
     if hasattr(os, "setsid"):
         os.setsid()  # a late worker is ended together with the ffmpeg it may have started
-    _end_with_parent()
+        _end_with_parent(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         state = () if setup is None else (setup(),)
@@ -203,13 +203,16 @@ def _serve(pipe: "Connection[Any, Any]", work: Work, setup: Setup | None) -> Non
         return
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to end this process with its parent, so that a killed run leaves nobody hanging."""
-    if sys.platform != "linux":
-        return
-    import ctypes
+def _end_with_parent(pipe: "Connection[Any, Any]") -> None:
+    """End this process and what it started when the run is killed, though it be in the midst of an item."""
+    poller = select.poll()
+    poller.register(pipe.fileno(), 0)  # no data, only that the other end has gone
 
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    def wait() -> None:
+        poller.poll()
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def portable(error: Exception) -> Exception:

@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from download_material import listed, results_of, run
+from export_material import numbered_video
+from loopback import Site, serve
 
 from talkvid import runner
 from talkvid.curation.download import DownloadConfig
 from talkvid.curation.download_http import HttpSettings, fetch_http
 from talkvid.curation.download_pace import Pace
 from talkvid.curation.download_run import download, report_lines
-from tests.curation.download_material import listed, results_of, run
-from tests.curation.export_material import numbered_video
-from tests.curation.loopback import Site, serve
 
 PATIENT = HttpSettings(timeout_s=0.5, retries=2, backoff_s=0.0)
 

@@ -2,14 +2,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from download_material import QUICK, clips_of, listed, published, results_of, run
+from export_material import number_of, numbered_video
+from loopback import Site, serve
 
 from talkvid.curation.download import DownloadConfig
 from talkvid.curation.download_run import plan_lines
 from talkvid.dataset.source_lists import read_list
 from talkvid.media.video import read_frames
-from tests.curation.download_material import QUICK, clips_of, listed, published, results_of, run
-from tests.curation.export_material import number_of, numbered_video
-from tests.curation.loopback import Site, serve
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from download_material import listed, results_of, run
+from export_material import numbered_video
 
 from talkvid.curation.download import DownloadConfig
 from talkvid.curation.download_errors import CLASSES, of_message
 from talkvid.curation.download_ytdlp import plain
-from tests.curation.download_material import listed, results_of, run
-from tests.curation.export_material import numbered_video
 
 PAGE = "https://www.youtube.com/watch?v=AbCdEfGhIjk"
 

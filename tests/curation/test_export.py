@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from export_material import by, row_of, span_of, write_manifest
 
 from talkvid.curation.cut_files import LONGEST_NAME, file_name
 from talkvid.curation.export import export, write_json
@@ -12,7 +13,6 @@ from talkvid.curation.records import FAILED, KEPT, REJECTED, UNSCORED, Check
 from talkvid.curation.talkvid_entry import line_of, paths_entry, published_entry
 from talkvid.curation.talkvid_json import HEAD_SCORES, INFO, entry_of, read_entries
 from talkvid.dataset.source_lists import read_list
-from tests.curation.export_material import by, row_of, span_of, write_manifest
 
 HEAD = {name: 90.0 + place for place, name in enumerate(HEAD_SCORES)}
 EMBEDDED = {"quality": {"classical_quality": 71.5}, "motion": {"point_track_ratio": 0.93}, "head": HEAD}

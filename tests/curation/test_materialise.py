@@ -4,6 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export_material import (
+    RATE,
+    number_of,
+    numbered_video,
+    row_of,
+    span_of,
+    write_manifest,
+)
 
 from talkvid.curation.export import PATHS_LIST, export
 from talkvid.curation.manifest import ClipRow
@@ -15,14 +23,6 @@ from talkvid.media.audio import load_audio
 from talkvid.media.image import load_image
 from talkvid.media.video import probe, read_frames
 from talkvid.records import Array
-from tests.curation.export_material import (
-    RATE,
-    number_of,
-    numbered_video,
-    row_of,
-    span_of,
-    write_manifest,
-)
 
 QUICK = MaterialiseConfig(preset="ultrafast")
 AAC_BLOCK = 1024

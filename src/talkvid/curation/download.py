@@ -232,8 +232,8 @@ def _signature(video: VideoWanted, config: DownloadConfig) -> str:
 def _is_settled(folder: Path, config: DownloadConfig, job: FetchJob, result: Mapping[str, Any]) -> bool:
     """Return whether there is nothing more to do for a video that an earlier run has met."""
     if result["status"] != "ok":
-        return result["kind"] in GONE | GONE_TOO and not config.retry_gone
+        return not config.retry_gone and str(result["kind"]) in GONE | GONE_TOO
     if config.what == "clips" and not config.keep_videos and not missing_clips(job.video, folder):
         return True
-    path = folder / result["path"]
-    return path.is_file() and path.stat().st_size == result["bytes"]
+    path = folder / str(result["path"])
+    return path.is_file() and path.stat().st_size == int(result["bytes"])

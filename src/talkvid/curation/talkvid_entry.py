@@ -73,7 +73,7 @@ def paths_entry(row: ClipRow, *, video_path: str, cut: bool, side_files: Mapping
             "duration": round(row.duration_s, 6),
             "resolution": f"{row.width}x{row.height}",
             "fps": row.fps,
-            "language": info[LANGUAGE],
+            "language": row.facts.get("language") or annotated(row, "language") or info[LANGUAGE],
             "speaker_id": info[PERSON],
             "age_group": info[AGE_GROUP],
             "quality_score": score,
@@ -100,7 +100,7 @@ def line_of(row: ClipRow) -> dict[str, Any]:
         "fps": row.fps,
         "vfr": row.vfr,
         "has_audio": row.has_audio,
-        "language": info_of(row)[LANGUAGE],
+        "language": row.facts.get("language") or annotated(row, "language") or info_of(row)[LANGUAGE],
         "status": row.status,
         "code": row.code,
         "reason": row.reason,
@@ -119,8 +119,8 @@ def info_of(row: ClipRow) -> dict[str, str | None]:
     told = told if isinstance(told, Mapping) else {}
     info: dict[str, str | None] = {}
     for key in INFO:
-        fact = told.get(key) or row.facts.get(FACTS.get(key, key))
-        value = fact or annotated(row, ANNOTATED.get(key, ""))
+        fact = told.get(key) or row.facts.get(key) or row.facts.get(FACTS.get(key, key))
+        value = fact or annotated(row, ANNOTATED.get(key, ""), words=True)
         info[key] = str(value) if value not in (None, "") else None
     return info
 
@@ -131,10 +131,12 @@ def description_of(row: ClipRow) -> str | None:
     return str(value) if value else None
 
 
-def annotated(row: ClipRow, name: str) -> Any:
-    """Return the value of one annotation, or None."""
+def annotated(row: ClipRow, name: str, *, words: bool = False) -> Any:
+    """Return the value of one annotation, or None; with `words` its name where it has one: English for en."""
     field = row.annotations.get(name)
-    return field.get("value") if isinstance(field, Mapping) else None
+    if not isinstance(field, Mapping):
+        return None
+    return (words and field.get("name")) or field.get("value")
 
 
 def annotators(row: ClipRow) -> dict[str, str]:

@@ -30,7 +30,7 @@ class InsightfaceDetector:
         det_size: tuple[int, int] = (512, 512),
         device: str = "cpu",
     ) -> None:
-        root, pack = _locate(Path(model_path) if model_path else DEFAULT_ROOT)
+        root, pack = locate(Path(model_path) if model_path else DEFAULT_ROOT)
         analysis = extras.require("insightface.app", extra="face").FaceAnalysis
         provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
         self._analysis: Any = analysis(
@@ -59,7 +59,7 @@ def _face(entry: Any) -> Face:
     )
 
 
-def _locate(path: Path) -> tuple[Path, str]:
+def locate(path: Path) -> tuple[Path, str]:
     """Return (root, pack) of the folder root/models/pack with the .onnx files; `path` may be either end."""
     candidates = [path, path / "models" / DEFAULT_PACK]
     if (path / "models").is_dir():

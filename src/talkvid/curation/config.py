@@ -19,6 +19,8 @@ SECTIONS = {
     "head": ("talkvid.curation.head", "HeadConfig"),
     "quality": ("talkvid.curation.quality", "QualityConfig"),
     "motion": ("talkvid.curation.motion", "MotionConfig"),
+    "download": ("talkvid.curation.download", "DownloadConfig"),
+    "annotate": ("talkvid.curation.annotate_parts", "AnnotateConfig"),
     "materialise": ("talkvid.curation.materialise", "MaterialiseConfig"),
     "report": ("talkvid.curation.report_settings", "ReportConfig"),
 }

@@ -56,6 +56,11 @@ def to_yaml(config: Any) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the plain values of a YAML file that follows no schema; raises as `load_config` does."""
+    return typing.cast(dict[str, Any], OmegaConf.to_container(_read_yaml(path), resolve=False))
+
+
 def _read_yaml(path: Path) -> DictConfig:
     if not path.is_file():
         raise FileNotFoundError(f"config file {path} does not exist")

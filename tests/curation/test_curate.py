@@ -16,7 +16,11 @@ from talkvid.curation.manifest import ClipRow, read_clips, table
 from talkvid.curation.results import Tally
 from talkvid.curation.sources import VideoSource
 
-QUICK = ("rules.scan.duration_s=>=0.5", "rules.scan.speech_ratio=off", "run.executor=inline")
+QUICK = (
+    "rules.scan.duration_s=>=0.5",
+    *(f"rules.scan.{name}=off" for name in ("has_audio", "speech_s", "speech_ratio")),
+    "run.executor=inline",
+)
 
 
 def make_plan(out: Path, *overrides: str, **changes: Any) -> curate.Plan:

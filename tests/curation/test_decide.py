@@ -109,13 +109,20 @@ def test_a_stage_that_forgets_a_score_is_a_failure_and_not_a_pass() -> None:
 
 
 def test_lengths_and_speech_are_rules_on_what_the_scan_measured() -> None:
-    rules = rules_of(settings("rules.scan.duration_s=>= 3, <= 9", "rules.scan.speech_ratio=>= 0.5"))
+    lengths = [
+        "rules.scan.duration_s=>= 3, <= 9",
+        "rules.scan.speech_ratio=>= 0.5",
+        "rules.scan.has_audio=off",
+    ]
+    rules = rules_of(settings(*lengths))
     assert decide(SPAN, {}, rules)[0].code == "DUR_LONG"
     short = Span(
         "v", "v.mp4", 1, 0, 50, (1, 10), 0, 50, 64, 64, 10.0, facts={"speech_ratio": 0.4, "speaker": "A"}
     )
     assert scan_scores(short) == {"speech_ratio": 0.4, "duration_s": 5.0, "has_audio": 0.0}
     assert decide(short, {}, rules)[0].code == "NO_SPEECH"
+    silent = rules_of(settings(*lengths[:2], "rules.scan.has_audio=>=1"))
+    assert "NO_AUDIO" in [check.code for check in decide(short, {}, silent)[0].checks if not check.passed]
 
 
 def test_parity_takes_more_than_five_seconds_and_the_published_dover_score() -> None:

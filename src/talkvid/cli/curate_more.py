@@ -74,7 +74,7 @@ def import_config(request: Request) -> int:
         raise ValueError("which file? talkvid curate import-config FILE -o config.yaml")
     target = Path(request.output or "config.yaml")
     notes = import_settings(Path(request.input), target)
-    _tell(notes)
+    logger.info("%d settings have no place here; they are named at the top of %s", len(notes), target)
     print(target)
     return 0
 

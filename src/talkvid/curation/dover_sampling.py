@@ -49,7 +49,7 @@ class Sampling:
 
 
 TECHNICAL = Sampling(num_parts=3, length=32, interval=2)
-AESTHETIC = Sampling(num_parts=32, length=1, interval=1)
+AESTHETIC = Sampling(num_parts=32, length=1, interval=2)
 
 
 @dataclass(frozen=True)

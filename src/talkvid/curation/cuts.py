@@ -1,8 +1,9 @@
 """Where one camera take ends and the next begins: PySceneDetect's detectors, fed with our pictures.
 
 Its own decoding is not used: the pictures come from the one pass over the file, so that a cut is a number of
-that pass, exact for any spacing of the frames. The cuts are the same: on five recorded videos and five detectors
-they equal those of its OpenCV reader, on made-up videos those of its PyAV reader (`tests/curation/test_cuts.py`).
+that pass, exact for any spacing of the frames. The cuts are the same: on five recorded videos and with five
+detectors they equal those of its OpenCV reader, on made-up videos those of its PyAV reader
+(`tests/curation/test_cuts.py`).
 """
 
 from dataclasses import dataclass

@@ -20,6 +20,7 @@ FAILS_AS = {
     "scan.speech_s": ("NO_SPEECH", "NO_SPEECH"),
     "scan.speech_ratio": ("NO_SPEECH", "NO_SPEECH"),
     "scan.has_audio": ("NO_AUDIO", "NO_AUDIO"),
+    "scan.damaged_frames": ("DECODE_FAIL", "DECODE_FAIL"),
     "head.movement": ("HEAD_MOVEMENT", "HEAD_MOVEMENT"),
     "head.orientation": ("HEAD_ORIENTATION", "HEAD_ORIENTATION"),
     "head.completeness": ("HEAD_COMPLETENESS", "HEAD_COMPLETENESS"),

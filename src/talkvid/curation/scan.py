@@ -13,6 +13,7 @@ from talkvid.curation.scan_config import ScanConfig, pieces_of
 from talkvid.curation.sources import Unusable, VideoSource
 from talkvid.curation.spans import Piece, Timeline
 from talkvid.curation.speech_spans import Speech, listen
+from talkvid.media.container import NoVideoStream
 from talkvid.media.files import container_kind
 from talkvid.media.frame_scan import FrameScan, scan_frames
 
@@ -20,6 +21,8 @@ __all__ = ["ScanConfig", "ScanResult", "Unusable", "VideoSource", "scan_video"]
 
 UNEVEN_S = Fraction(2, 1000)
 """Distances of pictures may differ by this much, a container's rounding to 1 ms at both ends."""
+LEAD_S = 1.0
+"""A span is looked at from so much earlier on, because no cut is found right where the looking begins."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ class _Pass:
     damaged: list[int]
     """Places, within the pass, of pictures that the decoder had to patch."""
     end: int
+    lead: int
+    """How many pictures from before the span the cuts were also looked for in."""
+
+    def takes(self) -> list[tuple[int, int]]:
+        """Return [first, stop) of the takes as places within the span."""
+        shifted = [(max(0, first - self.lead), stop - self.lead) for first, stop in self.finder.takes()]
+        return [(first, stop) for first, stop in shifted if stop > 0]
 
     @property
     def timeline(self) -> Timeline:
@@ -57,7 +67,7 @@ def scan_video(source: VideoSource, config: ScanConfig) -> ScanResult:
     """
     _check(source)
     seen = _decode(source, config)
-    timeline, takes = seen.timeline, seen.finder.takes()
+    timeline, takes = seen.timeline, seen.takes()
     has_audio = seen.scan.has_audio or bool(source.audio)
     start, end = timeline.seconds(0), timeline.seconds(len(seen.numbers))
     speech = listen(source, has_audio=has_audio, start_s=start, end_s=end)
@@ -94,18 +104,24 @@ def _decode(source: VideoSource, config: ScanConfig) -> _Pass:
     """Return what the one pass saw; raise `Unusable` where it leaves nothing to use."""
     try:
         with scan_frames(
-            source.path, longest=PICTURE_SIDE, start_s=source.start_s, end_s=source.end_s
+            source.path, longest=PICTURE_SIDE, start_s=max(0.0, source.start_s - LEAD_S), end_s=source.end_s
         ) as scan:
-            seen = _Pass(scan, CutFinder(config.cuts), [], [], [], 0)
-            for place, frame in enumerate(scan):
+            seen = _Pass(scan, CutFinder(config.cuts), [], [], [], 0, 0)
+            start = Fraction(str(source.start_s))
+            for frame in scan:
+                seen.finder.see(frame.picture)
+                if frame.pts * scan.time_base < start:
+                    seen.lead += 1
+                    continue
                 seen.numbers.append(frame.number)
                 seen.stamps.append(frame.pts)
                 seen.end = frame.pts + frame.duration
                 if frame.corrupt:
-                    seen.damaged.append(place)
-                seen.finder.see(frame.picture)
+                    seen.damaged.append(len(seen.numbers) - 1)
     except FileNotFoundError as error:
         raise Unusable("MISSING_FILE", str(error)) from error
+    except NoVideoStream as error:
+        raise Unusable("NOT_A_VIDEO", str(error)) from error
     except (ValueError, OSError) as error:
         raise Unusable(_code_of(source.path), str(error)) from error
     if scan.damage and config.on_damage == "fail":

@@ -4,12 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 from talkvid.curation.balance import draw_lengths
 from talkvid.curation.cuts import CutConfig
 from talkvid.curation.spans import Pauses, Piece, Timeline, centred, divided, trimmed, windowed
 from talkvid.curation.speech_spans import SpeechConfig
+
+Lengths = Literal["whole", "balanced", "fixed", "windows"]
+OnDamage = Literal["fail", "keep"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,10 @@ class ScanConfig:
     """Left out before a cut."""
     margins_at_ends: bool = False
     """Whether the margins are also left out where the file begins and ends, though no cut is there."""
-    lengths: Literal["whole", "balanced", "fixed", "windows"] = "whole"
-    """whole: a take is a clip, and one longer than `longest_s` becomes equal parts; balanced: it becomes parts
-    of lengths drawn evenly from `shortest_s` to `longest_s`; fixed: the middle of a take, as long as the longest
-    of `fixed_s` that fits; windows: every `window_frames` pictures.
+    lengths: Lengths = "whole"
+    """whole: a take is a clip, one longer than `longest_s` becomes equal parts; balanced: parts of lengths
+    drawn evenly from `shortest_s` to `longest_s`; fixed: the middle of a take, as long as the longest of
+    `fixed_s` that fits; windows: every `window_frames` pictures.
     """
     shortest_s: float = 3.0
     """No part of a divided take is shorter. Takes that are shorter by themselves are judged by the rules."""
@@ -41,14 +44,20 @@ class ScanConfig:
     duration_digits: int = -1
     """Decimals to which lengths are rounded before rules judge them; -1: not at all."""
     speech: SpeechConfig = field(default_factory=SpeechConfig)
-    on_damage: Literal["fail", "keep"] = "fail"
+    on_damage: OnDamage = "fail"
     """A file that breaks off: give it up by name, or keep what decodes before the damage."""
 
     def __post_init__(self) -> None:
+        for name, value, known in (
+            ("lengths", self.lengths, get_args(Lengths)),
+            ("on_damage", self.on_damage, get_args(OnDamage)),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} '{value}' is unknown; choose one of {', '.join(known)}")
         for name in ("margin_start_s", "margin_end_s", "pause_reach_s", "longest_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} must be 0 or more seconds, got {value}")
+            seconds = getattr(self, name)
+            if not (math.isfinite(seconds) and seconds >= 0):
+                raise ValueError(f"{name} must be 0 or more seconds, got {seconds}")
         if not self.shortest_s > 0 or (self.longest_s and self.longest_s < 2 * self.shortest_s):
             raise ValueError(
                 f"shortest_s must be above 0 and at most half of longest_s, got {self.shortest_s} and "

@@ -35,24 +35,18 @@ class SpeechConfig:
 
 @dataclass(frozen=True)
 class SoundRows:
-    """Level and flatness of a sound per 10 ms, which is all that voice activity needs."""
+    """Where somebody speaks in a sound, per 10 ms."""
 
     start_s: Fraction
     """Time of the first row, counted from the first picture."""
-    level_db: Array
-    """(T,) float32."""
-    flatness: Array
-    """(T,) float32."""
+    rows: Array
+    """(T,) bool."""
 
     def active(self, start_s: Fraction, end_s: Fraction) -> Array:
-        """Return bool (R,): where somebody speaks in a span, per 10 ms; R = 0 behind the end of the sound.
-
-        The span is judged by itself: how loud its own loud parts are and how quiet its own pauses.
-        """
+        """Return bool (R,): where somebody speaks in a span; R = 0 behind the end of the sound."""
         first, stop = (max(0, round((time - self.start_s) * ROWS_PER_S)) for time in (start_s, end_s))
-        if first >= min(stop, len(self.level_db)):
-            return np.zeros(0, bool)
-        return speech_rows(self.level_db[first:stop], self.flatness[first:stop])
+        rows: Array = self.rows[first:stop]
+        return rows
 
     def pauses(self, start_s: Fraction, end_s: Fraction) -> list[Fraction]:
         """Return the middles of the pauses between words in a span, in seconds; those of 0.2 s and more."""
@@ -67,8 +61,9 @@ class SoundRows:
 def sound_rows(
     path: str | os.PathLike[str], *, start_s: Fraction = Fraction(0), end_s: Fraction | None = None
 ) -> SoundRows:
-    """Return the rows of a sound, read piece by piece, so that its length costs 8 bytes per 10 ms.
+    """Return where somebody speaks in a sound, judged as a whole: dense speech needs its surroundings.
 
+    The sound is read piece by piece, so that its length costs a few bytes per 10 ms.
     Raises FileNotFoundError or ValueError, one line, for a file without sound that can be decoded.
     """
     length = None if end_s is None else int((end_s - start_s) * SAMPLE_RATE)
@@ -77,7 +72,7 @@ def sound_rows(
         level, flat = level_and_flatness(block)
         levels.append(level[before : len(level) - after])
         flats.append(flat[before : len(flat) - after])
-    return SoundRows(start_s, np.concatenate(levels), np.concatenate(flats))
+    return SoundRows(start_s, speech_rows(np.concatenate(levels), np.concatenate(flats)))
 
 
 def _blocks(pieces: Iterator[Array], length: int | None) -> Iterator[tuple[Array, int, int]]:

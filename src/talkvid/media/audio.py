@@ -91,7 +91,7 @@ def load_audio(
 
 
 def stream_mono(path: str | os.PathLike[str], *, rate: int = 16000, start_s: float = 0.0) -> Iterator[Array]:
-    """Yield the sound as mono float32 (N,) pieces at `rate`, as they are decoded; time 0 is the first picture.
+    """Yield the sound as mono float32 (N,) pieces at `rate`, as they come; time 0 is the first picture.
 
     Raises FileNotFoundError or ValueError with one line, see `stream_audio`.
     """

@@ -16,6 +16,10 @@ from talkvid.media.files import require_file
 LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}
 
 
+class NoVideoStream(ValueError):
+    """The file is whole and holds no moving pictures."""
+
+
 @contextlib.contextmanager
 def open_media(path: str | os.PathLike[str], *, what: str) -> Iterator[InputContainer]:
     """Yield the opened container; only local files are followed (no playlist reaches the network).
@@ -50,7 +54,7 @@ def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
     """Return the first moving-picture stream, cover art left aside; raise ValueError when there is none."""
     stream = find_video_stream(container)
     if stream is None:
-        raise ValueError(f"{path}: there is no video stream in this file; give a video")
+        raise NoVideoStream(f"{path}: there is no video stream in this file; give a video")
     return stream
 
 

@@ -85,7 +85,8 @@ class FrameScan:
         except (av.error.FFmpegError, OSError) as error:
             self.damage = reason(error)
         end_s = float((last + step) * self._base)
-        self.damage = self.damage or missing_end(self._stream, end_s, count if not self._start else None)
+        if not self.damage and (count or not self._start):
+            self.damage = missing_end(self._stream, end_s, count if not self._start else None)
         if self.damage:
             self.damage = f"damaged or cut short after {max(end_s, 0):.2f} s ({self.damage})"
 

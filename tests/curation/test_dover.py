@@ -1,5 +1,6 @@
 """The DOVER adapter on a model whose output is known: the mean of what it is fed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from talkvid.curation.dover_views import MEAN, STD
 from talkvid.curation.quality import QualityConfig, build_quality_scorer
 from talkvid.curation.records import Span
 from talkvid.curation.shared_pass import view
-from talkvid.records import Array
+from talkvid.media.video_stream import Picture
 from tests.curation.onnx_writer import Dimension, mean_model
 
 SPAN = Span("film", "film.mp4", 1, 0, 40, (1, 25), 0, 40, 240, 256, 25.0)
@@ -35,7 +36,7 @@ def flat_pictures(span: Span, indices: Sequence[int]) -> list[tuple[int, Picture
 
 
 def scores_of(scorer: DoverScorer, span: Span = SPAN) -> dict[str, float]:
-    viewing = view(span, {"quality": scorer}, pictures=flat_pictures)  # type: ignore[arg-type]
+    viewing = view(span, {"quality": scorer}, pictures=flat_pictures)
     assert not viewing.faults and not viewing.damage
     return dict(viewing.looks["quality"].finish())
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import cv2
@@ -149,13 +150,14 @@ def load_predictor(source: str, weights: Path, device: str) -> Predictor:
     `source` is OWNER/REPOSITORY[:REVISION], whose code is fetched once and run, or the folder of a checkout.
     """
     place = "local" if _is_local(source) else "github"
-    predictor = torch.hub.load(
+    hub: Any = torch.hub  # its functions bear no types
+    predictor = hub.load(
         source, ENTRY, source=place, pretrained=False, trust_repo=True, skip_validation=True, verbose=False
     )
-    state = torch.load(weights, map_location="cpu", weights_only=True)
     try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
         predictor.model.load_state_dict(state.get("model", state))
-    except RuntimeError as error:
+    except (RuntimeError, UnpicklingError) as error:
         first = " ".join(str(error).split())[:200]
         raise ValueError(f"{weights} does not hold CoTracker3's offline weights: {first}") from error
     logger.info("CoTracker3 from %s with %s on %s", source, weights, device)

@@ -1,4 +1,4 @@
-"""The motion stage: do points stay in sight, or does the camera shake, the scene change, the picture freeze."""
+"""The motion stage: do points stay in sight, or is there shake, a cut or a frozen picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from talkvid.curation.motion_frames import SEGMENT_S, segment_pictures
-from talkvid.curation.point_tracks import SIDE, PointTracks, small_luma
+from talkvid.curation.point_tracks import SIDE, PointTracks
+from talkvid.media.luma import small_luma
 from talkvid.records import Array
 
 STEPS_PER_LOOK = 3
@@ -116,7 +117,7 @@ class PointTrackClip:
 
     def see(self, index: int, picture: Array) -> None:
         """Follow the points in picture `index`, RGB (H W 3) uint8."""
-        self.see_luma(index, small_luma(picture))
+        self.see_luma(index, small_luma(picture, SIDE))
 
     def see_luma(self, index: int, luma: Array) -> None:
         """Follow the points in picture `index`, grey (h w) uint8 whose longer side is `luma_side`."""

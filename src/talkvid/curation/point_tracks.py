@@ -44,16 +44,6 @@ class Step:
     """(N,) bool."""
 
 
-def small_luma(picture: Array) -> Array:
-    """Return an RGB (H W 3) uint8 picture as grey uint8 (h w) whose longer side is SIDE."""
-    height, width = picture.shape[:2]
-    scale = SIDE / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    grey: Array = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return grey
-
-
 def grid_points(height: int, width: int, *, num: int = GRID) -> Array:
     """Return (num * num, 2) float32 points spread evenly over a picture, x first, row by row."""
     across = np.linspace(min(MARGIN, width / 4), width - 1 - min(MARGIN, width / 4), num)

@@ -1,7 +1,7 @@
 """What a scorer of clips is: it says which pictures it wants, sees them as they are decoded, then scores."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from talkvid.curation.records import Span
 from talkvid.records import Array
@@ -23,6 +23,18 @@ class Look(Protocol):
         Raises:
             Unscorable: the pictures seen do not allow a score; its code rejects the clip.
         """
+        ...
+
+
+@runtime_checkable
+class LumaLook(Protocol):
+    """A look that needs no colours: through `see_luma` it is shown small grey pictures, which cost less."""
+
+    luma_side: int
+    """Longer side of the pictures it wants."""
+
+    def see_luma(self, index: int, luma: Array) -> None:
+        """Take picture `index` as grey (h w) uint8 of full range, its longer side `luma_side`."""
         ...
 
 

@@ -3,15 +3,17 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 from talkvid.curation.records import Span
-from talkvid.curation.scorer import Look, Scorer
+from talkvid.curation.scorer import Look, LumaLook, Scorer
 from talkvid.media.video_pick import pick_pictures
+from talkvid.media.video_stream import Picture
 from talkvid.media.video_window import FrameTables
 from talkvid.records import Array
 
-Pictures = Callable[[Span, Sequence[int]], Iterable[tuple[int, Array]]]
+Pictures = Callable[[Span, Sequence[int]], Iterable[tuple[int, Picture]]]
 """Gives (number within the clip, picture) of the pictures with these numbers, in their order."""
 
 
@@ -50,22 +52,43 @@ def view(span: Span, scorers: Mapping[str, Scorer], *, pictures: Pictures) -> Vi
     try:
         for index, picture in _timed(pictures(span, union), viewing) if union else ():
             viewing.num_pictures += 1
-            for stage in list(viewing.looks):
-                if index in wanted[stage]:
-                    with viewing.recorded(stage):
-                        viewing.looks[stage].see(index, picture)
+            _show(index, picture, viewing, [stage for stage in viewing.looks if index in wanted[stage]])
     except (ValueError, OSError) as error:
         viewing.damage = " ".join(str(error).split())
     return viewing
 
 
+def _show(index: int, picture: Picture, viewing: Viewing, stages: Sequence[str]) -> None:
+    """Let the looks of these stages see a picture, converted once to colours and only if one wants them."""
+    rgb: Array | None = None
+    for stage in stages:
+        look = viewing.looks[stage]
+        if isinstance(look, LumaLook):
+            luma = _converted(partial(picture.luma, look.luma_side), viewing)
+            with viewing.recorded(stage):
+                look.see_luma(index, luma)
+            continue
+        if rgb is None:
+            rgb = _converted(picture.rgb, viewing)
+        with viewing.recorded(stage):
+            look.see(index, rgb)
+
+
+def _converted(convert: Callable[[], Array], viewing: Viewing) -> Array:
+    """Return a picture that no look can change, adding the time that it took to `decode`."""
+    begin = perf_counter()
+    picture = convert()
+    picture.flags.writeable = False
+    viewing.seconds["decode"] += perf_counter() - begin
+    return picture
+
+
 def file_pictures(tables: FrameTables) -> Pictures:
     """Return a reader of clips from their files that remembers where the pictures of each file are."""
 
-    def read(span: Span, indices: Sequence[int]) -> Iterator[tuple[int, Array]]:
+    def read(span: Span, indices: Sequence[int]) -> Iterator[tuple[int, Picture]]:
         numbers = [span.first_frame + index for index in indices]
         for number, picture in pick_pictures(span.path, numbers, tables=tables):
-            picture.flags.writeable = False  # one array for all looks
             yield number - span.first_frame, picture
 
     return read
@@ -90,7 +113,7 @@ class _Recorded:
         return True
 
 
-def _timed(pictures: Iterable[tuple[int, Array]], viewing: Viewing) -> Iterator[tuple[int, Array]]:
+def _timed(pictures: Iterable[tuple[int, Picture]], viewing: Viewing) -> Iterator[tuple[int, Picture]]:
     """Yield the pictures, adding the time that getting them took to `decode`."""
     iterator = iter(pictures)
     while True:

@@ -5,7 +5,7 @@ truncated file fails without giving the frames before the damage, and colours ar
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from talkvid.extras import require
 from talkvid.media.container import open_media, video_stream
+from talkvid.media.luma import small_luma
 from talkvid.media.video_stream import TimedFrame, first_frame, quarter_turns
 from talkvid.records import Array
 
@@ -25,9 +26,14 @@ def timed_frames(path: str | os.PathLike[str], start_s: float, end_s: float | No
     first = max(0, int(np.searchsorted(spans[:, 0], start_s, side="right")) - 1)
     for index in range(first, len(reader)):
         begin, stop = spans[index].tolist()
-        yield TimedFrame(begin, stop - begin, partial(_picture, reader, index))
+        picture = partial(_picture, reader, index)
+        yield TimedFrame(begin, stop - begin, picture, partial(_luma, picture))
         if end_s is not None and begin >= end_s:
             return
+
+
+def _luma(picture: Callable[[], Array], longest: int) -> Array:
+    return small_luma(picture(), longest)
 
 
 def _picture(reader: Any, index: int) -> Array:

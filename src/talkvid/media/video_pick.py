@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 import av
 
 from talkvid.media.container import open_media, reason, video_stream
-from talkvid.media.video_stream import decoded_frames
+from talkvid.media.video_stream import Picture, decoded_frames
 from talkvid.media.video_window import FrameTables, check_range, decode_run
-from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
 
 
 def pick_pictures(
     path: str | os.PathLike[str], indices: Sequence[int], *, tables: FrameTables
-) -> Iterator[tuple[int, Array]]:
-    """Yield (number, RGB uint8 (H W 3)) of the pictures with these numbers, which ascend, upright.
+) -> Iterator[tuple[int, Picture]]:
+    """Yield (number, picture) of the pictures with these numbers, which ascend; convert each before the next.
 
     Pictures are numbered in the order they are shown, from 0.  Decoding, on one thread, goes from the key
     frame before a picture to that picture, and in H.264 leaves out the pictures between on which nothing
@@ -49,7 +48,7 @@ def pick_pictures(
         yield from _counted(name, indices[done:])
 
 
-def _counted(name: str, indices: Sequence[int]) -> Iterator[tuple[int, Array]]:
+def _counted(name: str, indices: Sequence[int]) -> Iterator[tuple[int, Picture]]:
     """Yield pictures by counting what is shown from the beginning on."""
     wanted, count = set(indices), 0
     with open_media(name, what="video") as container:
@@ -57,7 +56,7 @@ def _counted(name: str, indices: Sequence[int]) -> Iterator[tuple[int, Array]]:
         for number, frame in enumerate(decoded_frames(container, stream, name, on_damage="raise")):
             count = number + 1
             if number in wanted:
-                yield number, frame.picture()
+                yield number, Picture(frame.picture, frame.luma)
             if number == indices[-1]:
                 return
     check_range(name, indices, count)

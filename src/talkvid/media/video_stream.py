@@ -15,6 +15,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from talkvid.media.container import reason
+from talkvid.media.luma import LumaReader, small_luma
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,21 @@ TRUNCATION_S = 0.25
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A decoded frame that is converted only when asked for."""
+
+    rgb: Callable[[], Array]
+    """Gives uint8 (H W 3), upright."""
+    luma: Callable[[int], Array]
+    """Gives grey uint8 (h w), upright, of full range, whose longer side is the number it is given."""
+
+    @classmethod
+    def of(cls, array: Array) -> "Picture":
+        """Return the picture of an RGB (H W 3) uint8 array, of which it gives copies."""
+        return cls(array.copy, partial(small_luma, array))
+
+
+@dataclass(frozen=True)
 class TimedFrame:
     """A decoded frame with its place in time; the picture is converted only when asked for."""
 
@@ -38,6 +54,8 @@ class TimedFrame:
     duration_s: float
     picture: Callable[[], Array]
     """Gives RGB uint8 (H W 3), upright."""
+    luma: Callable[[int], Array]
+    """As that of Picture."""
 
 
 class PictureReader:
@@ -45,6 +63,7 @@ class PictureReader:
 
     def __init__(self, stream: VideoStream) -> None:
         self._reformatter = VideoReformatter()
+        self._luma = LumaReader()
         self._stream = stream
 
     def __call__(self, frame: VideoFrame) -> Array:
@@ -61,6 +80,14 @@ class PictureReader:
         )
         picture: Array = np.rot90(converted.to_ndarray(), quarter_turns(frame))
         return np.ascontiguousarray(picture)
+
+    def luma(self, frame: VideoFrame, longest: int) -> Array:
+        """Return grey uint8 (h w) with the longer side `longest`, upright, of full range."""
+        return self._luma(frame, stored_size(frame, self._stream), quarter_turns(frame), longest)
+
+    def picture(self, frame: VideoFrame) -> Picture:
+        """Return the frame as a picture that is converted when asked for."""
+        return Picture(partial(self, frame), partial(self.luma, frame))
 
 
 def _colour_matrix(frame: VideoFrame) -> int | None:
@@ -124,7 +151,7 @@ def decoded_frames(
             count += 1
             corrupt += frame.is_corrupt
             duration_s = float(frame.duration * base) if frame.duration else step
-            yield TimedFrame(time_s, duration_s, partial(to_picture, frame))
+            yield TimedFrame(time_s, duration_s, partial(to_picture, frame), partial(to_picture.luma, frame))
     except (av.error.FFmpegError, OSError) as error:
         damage = reason(error)
     if corrupt:

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from talkvid.media.container import open_media, reason, video_stream
-from talkvid.media.video_stream import PictureReader, decoded_frames
+from talkvid.media.video_stream import Picture, PictureReader, decoded_frames
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,8 @@ def pictures_at(
             check_range(name, indices, len(table.stamps))
             try:
                 for key, run in table.runs(indices):
-                    found.update(decode_run(container, stream, table, key=key, run=run))
+                    decoded = decode_run(container, stream, table, key=key, run=run)
+                    found.update((index, picture.rgb()) for index, picture in decoded)
             except (av.error.FFmpegError, OSError) as error:
                 logger.debug("%s: decoding from the beginning (%s)", name, reason(error))
     missing = [index for index in indices if index not in found]
@@ -115,9 +116,9 @@ def pictures_at(
 
 def decode_run(
     container: InputContainer, stream: VideoStream, table: FrameTable, *, key: int, run: list[int]
-) -> Iterator[tuple[int, Array]]:
+) -> Iterator[tuple[int, Picture]]:
     """Yield (number, picture) of `run` from a key frame on, behind which all of them are shown, ascending."""
-    to_picture = PictureReader(stream)
+    reader = PictureReader(stream)
     context = stream.codec_context
     by_stamp = {int(table.stamps[index]): index for index in run}
     left = set(by_stamp)
@@ -136,7 +137,7 @@ def decode_run(
         for frame in frames:
             if frame.pts in by_stamp:
                 _warn_if_patched(container.name, by_stamp[frame.pts], frame.is_corrupt)
-                yield by_stamp[frame.pts], to_picture(frame)
+                yield by_stamp[frame.pts], reader.picture(frame)
         if not left:
             break
 

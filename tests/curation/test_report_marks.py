@@ -10,6 +10,7 @@ from talkvid.curation.report_marks import (
     clock,
     histogram,
     histogram_plot,
+    hours,
     name,
     safe,
     share,
@@ -89,6 +90,16 @@ def test_lengths_of_one_page_share_a_unit() -> None:
     assert Unit.fitting(5_000).text(3_600) == "1.00 h"
     assert Unit.fitting(600).text(90) == "1.50 min"
     assert Unit.fitting(3_600 * 2_000).text(3_600 * 1_244) == "1,244 h"
+
+
+def test_hours_of_large_sets_are_written_out() -> None:
+    # Once: 1,244 hours were written as 1.24e+03.
+    assert [hours(3600 * amount) for amount in (1244.4, 15.82, 0.148, 0)] == [
+        "1,244",
+        "15.8",
+        "0.148",
+        "0.000",
+    ]
 
 
 def test_every_value_is_in_the_histogram_on_its_side() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from talkvid.curation.records import KEPT
-from talkvid.curation.report_marks import share
+from talkvid.curation.report_marks import hours, share
 from talkvid.curation.report_numbers import ANNOTATED, amount, told_value
 from talkvid.curation.report_table import UNKNOWN, RunTable
 from talkvid.files import atomic_path
@@ -77,7 +77,7 @@ def measured(table: RunTable, *, name: str) -> Described:
         name=name,
         source=MEASURED,
         speakers=f"{len(told['person']):,}" if told["person"] else NOT_MEASURED,
-        hours=f"{amount(table, kept).seconds / 3600:,.3g}",
+        hours=hours(amount(table, kept).seconds),
         languages=_languages(told["language"]),
         resolution=_resolution(table),
         body=NOT_MEASURED,

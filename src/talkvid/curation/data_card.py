@@ -8,7 +8,7 @@ from talkvid import __version__
 from talkvid.curation.comparison import Described, comparison_markdown
 from talkvid.curation.licences import backend
 from talkvid.curation.records import CODES, KEPT, UNSCORED
-from talkvid.curation.report_marks import plural, share
+from talkvid.curation.report_marks import hours, plural, share
 from talkvid.curation.report_numbers import Amount, Distribution, RuleCount
 from talkvid.curation.report_table import UNKNOWN, RunTable, rule_text
 
@@ -59,7 +59,7 @@ def data_card(
 def _front_matter(name: str, kept: Amount, spreads: Sequence[Distribution]) -> Iterator[str]:
     codes = language_codes(spreads)
     yield "---"
-    yield f"pretty_name: {json.dumps(_line(name), ensure_ascii=False)}"
+    yield f"pretty_name: {json.dumps(' '.join(name.split()), ensure_ascii=False)}"
     yield "license: unknown  # to be filled in by the owner of the videos, such as cc-by-4.0"
     if codes:
         yield "language:"
@@ -91,8 +91,8 @@ def _size(totals: Mapping[str, Amount]) -> Iterator[str]:
     yield ""
     part = share(kept.seconds, whole.seconds)
     yield (
-        f"{plural(kept.clips, 'clip')}, {kept.seconds / 3600:,.3g} hours, chosen by talkvid {__version__} "
-        f"from {whole.seconds / 3600:,.3g} hours ({part} of the length)."
+        f"{plural(kept.clips, 'clip')}, {hours(kept.seconds)} hours, chosen by talkvid {__version__} "
+        f"from {hours(whole.seconds)} hours ({part} of the length)."
     )
     yield ""
 
@@ -119,8 +119,7 @@ def _spreads(spreads: Sequence[Distribution]) -> Iterator[str]:
         yield from (f"| {spread.name} | kept clips | kept hours |", "|---|---:|---:|")
         for group in spread.groups:
             if group.kept.clips:
-                hours = group.kept.seconds / 3600
-                yield f"| {_line(group.name)} | {group.kept.clips:,} | {hours:,.3g} |"
+                yield f"| {_line(group.name)} | {group.kept.clips:,} | {hours(group.kept.seconds)} |"
         yield ""
 
 

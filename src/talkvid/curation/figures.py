@@ -29,7 +29,7 @@ def distribution_figure(found: Sequence[Distribution], target: Path, *, title: s
         for column in range(columns):
             axes = grid[number][column]
             if column < len(row):
-                most = max(len(spread.groups) for spread in row)
+                most = max(1, *(len(spread.groups) for spread in row))
                 _draw_distribution(axes, row[column], most=most)
             else:
                 axes.set_axis_off()

@@ -153,6 +153,12 @@ class Unit:
         return f"{amount:,.{digits}f} {self.name}"
 
 
+def hours(seconds: float) -> str:
+    """Return a length in hours without its unit: 1,244 or 15.8 or 0.148."""
+    amount = seconds / 3600
+    return f"{amount:,.{0 if amount >= 100 else 1 if amount >= 10 else 3}f}"
+
+
 def clock(seconds: float) -> str:
     """Return a moment of a video as 1:02:03.4 or 2:03.4."""
     tenths = round(seconds * 10)

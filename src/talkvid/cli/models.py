@@ -1,4 +1,4 @@
-"""Fetch the published V-Express release into model_ckpts/, or export a checkpoint as a folder to hand on."""
+"""Fetch the V-Express release or DOVER's weights into model_ckpts/, or export a checkpoint to hand on."""
 
 import argparse
 import logging
@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 from pathlib import Path, PurePosixPath
+
+from talkvid.cli import fetch_dover
 
 RELEASE = "tk93/V-Express"
 """Hub id of the release: networks as `*.bin` at its top, the parts it stands on below `model_ckpts/`."""
@@ -20,7 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         choices=("fetch", "export"),
         default="fetch",
-        help="fetch the release (the default), or export a checkpoint",
+        help="fetch a model (the default), or export a checkpoint",
+    )
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("v-express", "dover"),
+        default="v-express",
+        help="what to fetch: the V-Express release (the default) or DOVER's weights",
     )
     fetching = parser.add_argument_group("fetch")
     fetching.add_argument(
@@ -30,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument(
         "--list", action="store_true", help="print what would be fetched, and fetch nothing"
     )
+    fetch_dover.add_arguments(parser)
     exporting = parser.add_argument_group("export")
     exporting.add_argument(
         "--checkpoint", help="run folder (exp/NAME/stage_N), checkpoint folder or hub id to export"
@@ -74,6 +84,8 @@ def fetch(args: argparse.Namespace) -> int:
     """Return 0 when every file is in its place; what is there already is not fetched again."""
     if args.checkpoint is not None or args.output is not None:
         raise ValueError("--checkpoint and --output belong to `talkvid models export`; say export")
+    if args.what == "dover":
+        return fetch_dover.fetch(args.folder, url=args.url, sha256=args.sha256, only_list=args.list)
     from huggingface_hub import HfApi, hf_hub_download
 
     try:

@@ -118,7 +118,8 @@ def edge_width(grey: Array) -> float:
     """Return the median Gaussian sigma in pixels of the strongest 3 % of the edges of (H W) float32.
 
     An edge of width s has, under a blur of a, a slope that falls as 1 / sqrt(s^2 + a^2); the ratio of its
-    slopes under two blurs gives s (the idea of Zhuo and Sim, 2011).
+    slopes under two blurs gives s (the idea of Zhuo and Sim, 2011). Slopes are taken over two pixels, which
+    adds 1/3 to the square of s.
     """
     import cv2
 

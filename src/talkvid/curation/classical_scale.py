@@ -33,11 +33,12 @@ class Curve:
 
 
 CURVES = {
-    "edge_width_px": Curve(half=1.4, steepness=7.5),
-    "block_marks": Curve(half=1.73, steepness=5.6),
-    "noise": Curve(half=1.5, steepness=1.5),
+    "edge_width_px": Curve(half=1.42, steepness=8.0),
+    "block_marks": Curve(half=1.73, steepness=8.0),
+    "noise": Curve(half=1.86, steepness=0.99),
 }
 """Measure -> its curve."""
+STEEPEST = 8.0
 PARTS = {"sharpness": "edge_width_px", "compression": "block_marks", "noise": "noise"}
 """Part of the score -> the measure that it is made of."""
 DARK, BRIGHT = (8.0, 32.0), (247.0, 223.0)
@@ -93,9 +94,11 @@ def classical_scores(looks: Sequence[PictureMeasures]) -> dict[str, float]:
 def fitted_curve(good: Sequence[float], bad: Sequence[float]) -> Curve:
     """Return the curve that best parts the measures of good clips from those of degraded ones.
 
-    Its half point is the geometric mean of the 95th percentile of the good ones and the 5th of the bad ones;
-    it is so steep that the typical good clip has 90.
+    Its half point is the geometric mean of the 95th percentile of the good ones and the 5th of the bad ones,
+    which get 90 and 10, unless they lie so near to each other that the curve would be steeper than STEEPEST.
     """
-    middle, highest = np.percentile(good, (50, 95))
-    half = math.sqrt(float(highest) * float(np.percentile(bad, 5)))
-    return Curve(half, math.log(9) / math.log(half / float(middle)))
+    highest, lowest = float(np.percentile(good, 95)), float(np.percentile(bad, 5))
+    half = math.sqrt(highest * lowest)
+    if half <= highest:
+        return Curve(half, STEEPEST)
+    return Curve(half, min(math.log(9) / math.log(half / highest), STEEPEST))

@@ -54,10 +54,13 @@ def write_takes(
     """Write takes of `lengths` pictures, picture k at `stamps[k]` / 1000 s where those are given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps, options=options or {"preset": "ultrafast", "g": "30"})
+        quick = {"preset": "ultrafast", "g": "30"}
+        stream = container.add_stream(codec, rate=fps, options=options or quick)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
         base = Fraction(1, fps) if stamps is None else Fraction(1, 1000)
         stream.codec_context.time_base = base
+        # The sound's stream must be there before the first picture is written.
         voice = None if samples is None else container.add_stream("aac", rate=RATE, layout="mono")
         count = 0
         for take, length in enumerate(lengths):
@@ -68,7 +71,7 @@ def write_takes(
                 container.mux(stream.encode(frame))
                 count += 1
         container.mux(stream.encode(None))
-        if voice is not None and samples is not None:
+        if isinstance(voice, av.AudioStream) and samples is not None:
             sounding = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
             sounding.sample_rate, sounding.pts = RATE, 0
             container.mux(voice.encode(sounding))

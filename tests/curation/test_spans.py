@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from talkvid.config import load_config
 from talkvid.curation.balance import BalanceConfig, balanced_out, draw_lengths
 from talkvid.curation.fixed_windows import fixed_windows
 from talkvid.curation.scan_config import ScanConfig, pieces_of
@@ -52,7 +53,7 @@ def test_margins_at_the_ends_of_the_file_are_left_out_when_asked() -> None:
 
 def test_a_take_shorter_than_its_margins_stays_to_be_rejected_by_name() -> None:
     pieces = trimmed(even(120), [(0, 50), (50, 60), (60, 120)], start_s=0.3, end_s=0.1, at_ends=False)
-    assert (pieces[1].first, pieces[1].stop, pieces[1].nominal_s) == (50, 60, 0)
+    assert (pieces[1].first, pieces[1].stop, float(pieces[1].nominal_s)) == (50, 60, 0)
     assert ScanConfig().judged_length(Fraction(10, 25), pieces[1].nominal_s) == 0
 
 
@@ -185,6 +186,7 @@ def test_the_limit_may_follow_the_median_and_is_off_by_default() -> None:
 
 
 def test_wrong_settings_are_named() -> None:
+    wrong: dict[str, Any]
     for wrong, words in (
         ({"shortest_s": 0.0}, "shortest_s must be above 0"),
         ({"longest_s": 5.0}, "at most half of longest_s"),
@@ -194,7 +196,7 @@ def test_wrong_settings_are_named() -> None:
         ({"lengths": "odd"}, "lengths 'odd' is unknown"),
     ):
         with pytest.raises(ValueError, match=words):
-            ScanConfig(**wrong)  # type: ignore[arg-type]
+            ScanConfig(**wrong)
     with pytest.raises(ValueError, match="shortest_s < longest_s"):
         BalanceConfig(shortest_s=30)
 
@@ -209,7 +211,7 @@ def test_every_way_of_lengths_covers_what_it_says() -> None:
     timeline = even(2500)
     counts = {}
     for name in ("whole", "balanced", "fixed", "windows"):
-        config = ScanConfig(lengths=name)  # type: ignore[arg-type]
+        config = load_config(ScanConfig, overrides=[f"lengths={name}"])
         counts[name] = len(pieces_of(timeline, [(0, 2000), (2000, 2500)], config, key="v", pauses=no_pauses))
     assert counts["fixed"] == 2 and counts["whole"] == 4 and counts["windows"] == 17 + 5
     assert 4 <= counts["balanced"] <= 20

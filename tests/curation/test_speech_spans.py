@@ -52,10 +52,11 @@ def test_sound_in_pieces_is_heard_as_the_whole() -> None:
     level, flatness = level_and_flatness(waveform)
     assert len(level) > 2 * BLOCK_ROWS
     pieces = iter(np.array_split(waveform, 777))
-    found = [(*level_and_flatness(block), before, after) for block, before, after in _blocks(pieces, None)]
-    for place, whole in enumerate((level, flatness)):
-        joined = [block[place][block[2] : len(block[place]) - block[3]] for block in found]
-        assert np.abs(np.concatenate(joined) - whole).max() < 1e-3
+    found = [
+        np.stack(level_and_flatness(block))[:, before : -after or None]
+        for block, before, after in _blocks(pieces, None)
+    ]
+    assert np.abs(np.concatenate(found, axis=1) - np.stack([level, flatness])).max() < 1e-3
     spoken_s = speech_rows(level, flatness).sum() / 100
     assert spoken_s == pytest.approx(8 * 5.5, rel=0.05)
 

@@ -52,19 +52,17 @@ def test_a_dead_or_late_worker_is_replaced_its_clip_retried_and_then_a_row(tmp_p
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("workers", [2, 4])
-def test_the_table_is_the_same_to_the_byte_for_any_number_of_workers(tmp_path: Path, workers: int) -> None:
+def test_the_table_is_the_same_to_the_byte_for_any_number_of_workers(tmp_path: Path) -> None:
     # Once: ten clips on four workers gave six, and one clip on any number gave none.
-    names = ["good", "head_low", "quality_nan", "head_dies", *"abcde"]
-    sources = sources_of(tmp_path, names)
-    for count in (1, workers):
+    sources = sources_of(tmp_path, ["good", "head_low", "quality_nan", "head_dies", *"abc"])
+    for count in (1, 2, 4):
         plan = make_plan(
             tmp_path / str(count), "run.executor=local", f"run.workers={count}", "run.attempts=1"
         )
-        run_steps(plan, sources)
-    one, many = ((tmp_path / str(count) / "clips.parquet").read_bytes() for count in (1, workers))
-    assert one == many
-    assert Counter(row.status for row in read_clips(tmp_path / "1")) == Counter(kept=6, rejected=1, failed=2)
+        score_locally(plan, sources)
+    tables = {(tmp_path / str(count) / "clips.parquet").read_bytes() for count in (1, 2, 4)}
+    assert len(tables) == 1
+    assert Counter(row.status for row in read_clips(tmp_path / "1")) == Counter(kept=4, rejected=1, failed=2)
 
 
 @pytest.fixture(scope="module")

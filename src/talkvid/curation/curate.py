@@ -15,7 +15,7 @@ from talkvid.curation.manifest import write_clips
 from talkvid.curation.profiles import rules_of
 from talkvid.curation.progress import Progress, write_status
 from talkvid.curation.records import FAILED, KEPT, REJECTED, UNSCORED
-from talkvid.curation.results import Results, Tally, further_columns
+from talkvid.curation.results import Results, Tally
 from talkvid.curation.run_folder import RunFolder, inherit, is_run_folder, write_text
 from talkvid.curation.scanning import scan_settings, scan_setup, scan_source, source_item
 from talkvid.curation.scoring import (
@@ -27,7 +27,7 @@ from talkvid.curation.scoring import (
     signatures_of,
 )
 from talkvid.curation.sources import VideoSource
-from talkvid.curation.videos import write_videos
+from talkvid.curation.videos import Videos
 from talkvid.runner.journal import index
 
 logger = logging.getLogger(__name__)
@@ -179,8 +179,9 @@ def write_tables(plan: Plan) -> Tally:
     """
     results = Results(plan.folder, rules_of(plan.config), signatures_in_force(plan))
     tally = Tally()
-    write_videos(plan.folder.videos, results, tally.counted(results.rows()))
-    count = write_clips(plan.folder.clips, results.rows(), further=further_columns(tally.columns))
+    videos = Videos(results)
+    count = write_clips(plan.folder.clips, videos.counted(tally.counted(results.rows())))
+    videos.write(plan.folder.videos)
     expected = results.num_expected()
     if not expected == count == sum(tally.by_status.values()):
         raise RuntimeError(f"{expected} clips went in and {count} rows came out: {dict(tally.by_status)}")

@@ -1,6 +1,6 @@
 """From scores to a verdict: arithmetic alone, so that another threshold costs seconds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,14 +66,7 @@ def first_rejection(
     span: Span, results: Mapping[str, StageResult], rules: Rules
 ) -> tuple[str, str, str] | None:
     """Return stage, code and reason of the first rule or stage that turns a clip down, or None."""
-    for stage in (SCAN, *STAGES):
-        result = results.get(stage)
-        if result is not None and result.code and not result.failed and stage in rules:
-            return stage, result.code, result.reason
-        for check in _checks_of(stage, span, results, rules):
-            if not check.passed:
-                return stage, check.code, reason_of(check)
-    return None
+    return _rejection(_checks(span, results, rules), results, rules)
 
 
 def decide(span: Span, results: Mapping[str, StageResult], rules: Rules) -> tuple[Verdict, str]:
@@ -82,19 +75,20 @@ def decide(span: Span, results: Mapping[str, StageResult], rules: Rules) -> tupl
     A clip that any stage turns down is rejected; else one that any stage broke on has failed; else one that a
     stage has not scored is unscored.
     """
-    checks = tuple(check for stage in (SCAN, *STAGES) for check in _checks_of(stage, span, results, rules))
-    if (rejection := first_rejection(span, results, rules)) is not None:
+    by_stage = _checks(span, results, rules)
+    checks = tuple(check for stage_checks in by_stage.values() for check in stage_checks)
+    if (rejection := _rejection(by_stage, results, rules)) is not None:
         stage, code, reason = rejection
         return Verdict(REJECTED, code, reason, checks), stage
-    for stage in (stage for stage in STAGES if stage in rules and stage in results):
-        failure = results[stage]
-        if failure.failed:
-            return Verdict(FAILED, failure.code, failure.reason, checks), stage
-        lacking = [rule.score for rule in rules[stage] if rule.score not in failure.scores]
+    active = [stage for stage in STAGES if stage in rules]
+    for stage in (stage for stage in active if stage in results):
+        found = results[stage]
+        if found.failed:
+            return Verdict(FAILED, found.code, found.reason, checks), stage
+        lacking = [rule.score for rule in rules[stage] if rule.score not in found.scores]
         if lacking:
-            reason = f"stage {stage} gave no score {lacking[0]}"
-            return Verdict(FAILED, "ERROR", reason, checks), stage
-    for stage in (stage for stage in STAGES if stage in rules and stage not in results):
+            return Verdict(FAILED, "ERROR", f"stage {stage} gave no score {lacking[0]}", checks), stage
+    for stage in (stage for stage in active if stage not in results):
         return Verdict(UNSCORED, stage, f"stage {stage} has not scored it", checks), stage
     return Verdict(KEPT, checks=checks), ""
 
@@ -105,14 +99,27 @@ def reason_of(check: Check) -> str:
     return f"{check.score} {check.value:.6g} {opposite} {check.threshold:g}: {CODES[check.code]}"
 
 
-def _checks_of(stage: str, span: Span, results: Mapping[str, StageResult], rules: Rules) -> Iterator[Check]:
-    """Yield the comparisons of one stage that can be made; facts that the scan did not measure have none."""
-    if stage not in rules:
-        return
-    if stage == SCAN:
-        scores: Mapping[str, float] = scan_scores(span)
-    else:
-        scores = results[stage].scores if stage in results else {}
-    for rule in rules[stage]:
-        if rule.score in scores:
-            yield rule.check(scores[rule.score])
+def _rejection(
+    checks: Mapping[str, list[Check]], results: Mapping[str, StageResult], rules: Rules
+) -> tuple[str, str, str] | None:
+    for stage, stage_checks in checks.items():
+        result = results.get(stage)
+        if result is not None and result.code and not result.failed and stage in rules:
+            return stage, result.code, result.reason
+        for check in stage_checks:
+            if not check.passed:
+                return stage, check.code, reason_of(check)
+    return None
+
+
+def _checks(span: Span, results: Mapping[str, StageResult], rules: Rules) -> dict[str, list[Check]]:
+    """Return the comparisons that can be made by stage; facts that the scan did not measure have none."""
+    checks: dict[str, list[Check]] = {}
+    for stage in (SCAN, *STAGES):
+        if stage == SCAN:
+            scores: Mapping[str, float] = scan_scores(span)
+        else:
+            scores = results[stage].scores if stage in results else {}
+        own = rules.get(stage, ())
+        checks[stage] = [rule.check(scores[rule.score]) for rule in own if rule.score in scores]
+    return checks

@@ -6,173 +6,61 @@ bytes are the same for any executor and number of workers.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from talkvid.curation.records import Check, Span
+from talkvid.curation.clip_row import (
+    CHECK_FIELDS,
+    COLUMNS,
+    LAST_COLUMNS,
+    PREFIXES,
+    ClipRow,
+    span_columns,
+)
+from talkvid.curation.config import STAGES
+from talkvid.curation.records import Check
 from talkvid.extras import require
 from talkvid.files import atomic_path
 
+__all__ = [
+    "CHECK_FIELDS",
+    "CLIPS",
+    "COLUMNS",
+    "LAST_COLUMNS",
+    "PREFIXES",
+    "ClipRow",
+    "iterate_clips",
+    "read_clips",
+    "span_columns",
+    "table",
+    "write_clips",
+]
+
 CLIPS = "clips.parquet"
 ROWS_PER_GROUP = 10_000
-
-TEXT, WHOLE, NUMBER, TRUTH = "string", "int64", "float64", "bool_"
-
-COLUMNS = {
-    "clip_id": TEXT,
-    "name": TEXT,
-    "video_id": TEXT,
-    "path": TEXT,
-    "number": WHOLE,
-    "start_pts": WHOLE,
-    "end_pts": WHOLE,
-    "time_base_num": WHOLE,
-    "time_base_den": WHOLE,
-    "start_s": NUMBER,
-    "end_s": NUMBER,
-    "duration_s": NUMBER,
-    "first_frame": WHOLE,
-    "num_frames": WHOLE,
-    "width": WHOLE,
-    "height": WHOLE,
-    "fps": NUMBER,
-    "vfr": TRUTH,
-    "has_audio": TRUTH,
-    "status": TEXT,
-    "code": TEXT,
-    "reason": TEXT,
-    "failed_stage": TEXT,
-}
-"""Columns of every file and their types, named as the functions of pyarrow; others are named by PREFIXES."""
-
-PREFIXES = {"score": NUMBER, "backend": TEXT, "signature": TEXT}
-"""`score.<stage>.<name>` (null where absent), `backend.<stage>` and `signature.<stage>`."""
-
-LAST_COLUMNS = ("checks", "facts", "annotations")
-"""A list of CHECK_FIELDS, and two JSON objects as text."""
-
-CHECK_FIELDS = {
-    "stage": TEXT,
-    "score": TEXT,
-    "value": NUMBER,
-    "op": TEXT,
-    "threshold": NUMBER,
-    "margin": NUMBER,
-    "passed": TRUTH,
-    "code": TEXT,
-}
+SCAN = "scan"
 
 
-@dataclass(frozen=True, slots=True)
-class ClipRow:
-    """One row of `clips.parquet`; a file that failed whole has number 0, no pictures and no time."""
+def write_clips(path: Path, rows: Iterable[ClipRow], *, further: Sequence[str] | None = None) -> int:
+    """Write the rows in the order they come and return how many there were.
 
-    clip_id: str
-    name: str
-    video_id: str
-    path: str
-    number: int
-    start_pts: int
-    end_pts: int
-    time_base_num: int
-    time_base_den: int
-    start_s: float
-    end_s: float
-    duration_s: float
-    first_frame: int
-    num_frames: int
-    width: int
-    height: int
-    fps: float
-    vfr: bool
-    has_audio: bool
-    status: str
-    """`kept`, `rejected`, `failed` or `unscored`."""
-    code: str = ""
-    reason: str = ""
-    failed_stage: str = ""
-    """The stage that failed or rejected: `scan`, `head`, `quality` or `motion`; for `unscored` what lacks."""
-    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Stage -> name -> value."""
-    backends: Mapping[str, str] = field(default_factory=dict)
-    """Stage -> the way it was scored."""
-    signatures: Mapping[str, str] = field(default_factory=dict)
-    """Stage -> hash of all that its scores depend on."""
-    checks: tuple[Check, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    annotations: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def span(self) -> Span:
-        """Return the part of the video that the clip is."""
-        return Span(
-            video_id=self.video_id,
-            path=self.path,
-            number=self.number,
-            start_pts=self.start_pts,
-            end_pts=self.end_pts,
-            time_base=(self.time_base_num, self.time_base_den),
-            first_frame=self.first_frame,
-            num_frames=self.num_frames,
-            width=self.width,
-            height=self.height,
-            fps=self.fps,
-            vfr=self.vfr,
-            has_audio=self.has_audio,
-            facts=dict(self.facts),
-        )
-
-    def score(self, stage: str, name: str) -> float | None:
-        """Return one score, or None where there is none."""
-        return self.scores.get(stage, {}).get(name)
-
-
-def span_columns(span: Span) -> dict[str, Any]:
-    """Return the columns of a ClipRow that its span decides."""
-    return {
-        "clip_id": span.clip_id,
-        "name": span.name,
-        "video_id": span.video_id,
-        "path": span.path,
-        "number": span.number,
-        "start_pts": span.start_pts,
-        "end_pts": span.end_pts,
-        "time_base_num": span.time_base[0],
-        "time_base_den": span.time_base[1],
-        "start_s": float(span.start_s),
-        "end_s": float(span.end_s),
-        "duration_s": float(span.duration_s),
-        "first_frame": span.first_frame,
-        "num_frames": span.num_frames,
-        "width": span.width,
-        "height": span.height,
-        "fps": span.fps,
-        "vfr": span.vfr,
-        "has_audio": span.has_audio,
-        "facts": span.facts,
-    }
-
-
-def write_clips(path: Path, rows: Iterable[ClipRow], *, further: Sequence[str]) -> int:
-    """Write the rows in the order they come, a group at a time, and return how many there were.
-
-    `further` names the columns besides COLUMNS and LAST_COLUMNS, see PREFIXES.  The file appears complete or
-    not at all; equal rows give equal bytes.
+    `further` names the columns besides COLUMNS and LAST_COLUMNS, see PREFIXES; None takes those that the rows
+    have.  The file appears complete or not at all; equal rows give equal bytes.
     """
     pyarrow = require("pyarrow", extra="curation")
     parquet = require("pyarrow.parquet", extra="curation")
-    schema = _schema(pyarrow, further)
-    count = 0
+    # Groups wait as compact tables until all columns are known.
+    groups = [_table(pyarrow, group, further or _further_of(group)) for group in _groups(rows)]
+    names = further if further is not None else {name for group in groups for name in _named(group)}
+    schema = _schema(pyarrow, sorted(names, key=_place))
     with (
         atomic_path(path) as temporary,
         parquet.ParquetWriter(temporary, schema, compression="zstd", compression_level=3) as writer,
     ):
-        for group in _groups(rows):
-            columns = {name: [_cell(row, name) for row in group] for name in schema.names}
-            writer.write_table(pyarrow.table(columns, schema=schema), row_group_size=ROWS_PER_GROUP)
-            count += len(group)
-    return count
+        for group in groups:
+            writer.write_table(_with_columns(pyarrow, group, schema), row_group_size=ROWS_PER_GROUP)
+    return sum(group.num_rows for group in groups)
 
 
 def table(path: Path | str) -> Any:
@@ -213,21 +101,76 @@ def _schema(pyarrow: Any, further: Sequence[str]) -> Any:
     return pyarrow.schema(fields)
 
 
-def _cell(row: ClipRow, column: str) -> Any:
+def _place(column: str) -> tuple[int, int, str]:
+    """Return the place of a further column: scores, backends, signatures; the stages in their order."""
+    kind, stage = column.split(".")[:2]
+    return list(PREFIXES).index(kind), (SCAN, *STAGES).index(stage), column
+
+
+def _further_of(rows: Sequence[ClipRow]) -> set[str]:
+    """Return the columns beyond the fixed ones that these rows have."""
+    names = {
+        f"score.{stage}.{name}" for row in rows for stage, scores in row.scores.items() for name in scores
+    }
+    names |= {f"backend.{stage}" for row in rows for stage in row.backends}
+    return names | {f"signature.{stage}" for row in rows for stage in row.signatures}
+
+
+def _named(table: Any) -> set[str]:
+    return {name for name in table.column_names if name.partition(".")[0] in PREFIXES and "." in name}
+
+
+def _with_columns(pyarrow: Any, table: Any, schema: Any) -> Any:
+    """Return the table with all columns of the schema, those it lacks being null."""
+    there = set(table.column_names)
+    columns = [
+        table[column.name] if column.name in there else pyarrow.nulls(table.num_rows, column.type)
+        for column in schema
+    ]
+    return pyarrow.table(columns, schema=schema)
+
+
+def _table(pyarrow: Any, rows: Sequence[ClipRow], further: Iterable[str]) -> Any:
+    """Return rows as a table, column by column."""
+    schema = _schema(pyarrow, sorted(further, key=_place))
+    columns = []
+    for column in schema:
+        if column.name == "checks":
+            columns.append(_checks(pyarrow, rows, column.type))
+        else:
+            columns.append(pyarrow.array(_cells(rows, column.name), type=column.type))
+    return pyarrow.table(columns, schema=schema)
+
+
+def _cells(rows: Sequence[ClipRow], column: str) -> list[Any]:
     prefix, _, rest = column.partition(".")
     match prefix:
         case "score":
             stage, _, name = rest.partition(".")
-            return row.score(stage, name)
+            return [row.score(stage, name) for row in rows]
         case "backend":
-            return row.backends.get(rest)
+            return [row.backends.get(rest) for row in rows]
         case "signature":
-            return row.signatures.get(rest)
-        case "checks":
-            return [{name: getattr(check, name) for name in CHECK_FIELDS} for check in row.checks]
+            return [row.signatures.get(rest) for row in rows]
         case "facts" | "annotations":
-            return json.dumps(getattr(row, column), ensure_ascii=False, sort_keys=True, allow_nan=False)
-    return getattr(row, column)
+            return [_json(getattr(row, column)) for row in rows]
+    return [getattr(row, column) for row in rows]
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, allow_nan=False) if values else "{}"
+
+
+def _checks(pyarrow: Any, rows: Sequence[ClipRow], kind: Any) -> Any:
+    """Return the comparisons of all rows as one column of lists of structs."""
+    flat = [check for row in rows for check in row.checks]
+    fields = list(kind.value_type)
+    columns = [
+        pyarrow.array([getattr(check, field.name) for check in flat], type=field.type) for field in fields
+    ]
+    structs = pyarrow.StructArray.from_arrays(columns, fields=fields)
+    offsets = [0, *accumulate(len(row.checks) for row in rows)]
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets, pyarrow.int32()), structs, type=kind)
 
 
 def _row(values: dict[str, Any]) -> ClipRow:

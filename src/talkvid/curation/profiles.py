@@ -1,5 +1,6 @@
 """Rules: which score of which stage must lie where, and the code of the row when it does not."""
 
+import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ FAILS_OF_STAGE = {
 }
 """The same for scores that FAILS_AS does not name."""
 
+COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<)?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
 
@@ -55,12 +58,7 @@ class Rule:
 
     def check(self, value: float) -> Check:
         """Return the comparison of a value with the threshold."""
-        passed = {
-            ">=": value >= self.threshold,
-            ">": value > self.threshold,
-            "<=": value <= self.threshold,
-            "<": value < self.threshold,
-        }[self.op]
+        passed = COMPARE[self.op](value, self.threshold)
         return Check(self.stage, self.score, value, self.op, self.threshold, self.code, passed)
 
 

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 KEPT = "kept"
@@ -69,7 +70,7 @@ class Span:
     facts: dict[str, Any] = field(default_factory=dict)
     """What the source list or the scan told besides: speech_s, language, subtitle path, person …"""
 
-    @property
+    @cached_property
     def clip_id(self) -> str:
         """Return the id made of the video and the span alone, the same in every run."""
         return str(uuid.uuid5(_NAMESPACE, f"{self.video_id}/{self.start_s}/{self.end_s}"))
@@ -79,17 +80,17 @@ class Span:
         """Return the readable id, unique in a run: VIDEO-scene3."""
         return f"{self.video_id}-scene{self.number}"
 
-    @property
+    @cached_property
     def start_s(self) -> Fraction:
         """Return the exact time of the first picture, in seconds from the file's first picture."""
         return self.start_pts * Fraction(*self.time_base)
 
-    @property
+    @cached_property
     def end_s(self) -> Fraction:
         """Return the exact end of the last picture in seconds."""
         return self.end_pts * Fraction(*self.time_base)
 
-    @property
+    @cached_property
     def duration_s(self) -> Fraction:
         """Return the length in seconds."""
         return self.end_s - self.start_s

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ class Tally:
     by_code: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     """Length of the clips by status."""
-    columns: set[str] = field(default_factory=set)
 
     def counted(self, rows: Iterable[ClipRow]) -> Iterator[ClipRow]:
         """Yield the rows, counting them."""
@@ -43,11 +42,6 @@ class Tally:
         self.seconds[row.status] += row.duration_s
         if row.code:
             self.by_code[row.code] += 1
-        self.columns.update(
-            f"score.{stage}.{name}" for stage, scores in row.scores.items() for name in scores
-        )
-        self.columns.update(f"backend.{stage}" for stage in row.backends)
-        self.columns.update(f"signature.{stage}" for stage in row.signatures)
 
 
 class Results:
@@ -84,11 +78,7 @@ class Results:
 
     def stored(self, span: Span, signature: str) -> dict[str, Any]:
         """Return all stage results that are stored of a clip of this source file."""
-        record = self._scores.get(span.clip_id)
-        if record is None or record.signature != signature or record.result is None:
-            return {}
-        stages: dict[str, Any] = record.result.get("stages", {})
-        return stages
+        return _stages(self._scores.get(span.clip_id), signature)
 
     def known(self, stored: Mapping[str, Any]) -> dict[str, StageResult]:
         """Return stage -> result under the signatures in force."""
@@ -119,7 +109,7 @@ class Results:
 
     def _row(self, span: Span, signature: str) -> ClipRow:
         record = self._scores.get(span.clip_id)
-        results = self.known(self.stored(span, signature))
+        results = self.known(_stages(record, signature))
         verdict, stage = decide(span, results, self._rules)
         code, reason, status = verdict.code, verdict.reason, verdict.status
         if status == UNSCORED and record is not None and record.fault and record.signature == signature:
@@ -144,16 +134,12 @@ class Results:
         )
 
 
-def further_columns(columns: set[str]) -> Sequence[str]:
-    """Return the names of the columns beyond the fixed ones in the order of the table."""
-    stages = {name: place for place, name in enumerate((SCAN, *STAGES))}
-    kinds = ("score", "backend", "signature")
-
-    def place(column: str) -> tuple[int, int, str]:
-        kind, stage = column.split(".")[:2]
-        return kinds.index(kind), stages[stage], column
-
-    return sorted(columns, key=place)
+def _stages(record: Record | None, signature: str) -> dict[str, Any]:
+    """Return the stage results in a record, none where it is of another source file."""
+    if record is None or record.signature != signature or record.result is None:
+        return {}
+    stages: dict[str, Any] = record.result.get("stages", {})
+    return stages
 
 
 def _latest(journal: Path) -> Mapping[str, Record]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,28 @@ COLUMNS = {
 """`status` is `scanned`, `failed` or `unscored`; `facts` is a JSON object as text."""
 
 
-def write_videos(path: Path, results: Results, rows: Iterator[ClipRow]) -> int:
-    """Write one row per source file from the rows of its clips, which come together, and return how many."""
-    pyarrow = require("pyarrow", extra="curation")
-    parquet = require("pyarrow.parquet", extra="curation")
-    schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in COLUMNS.items()])
-    found = [
-        _video(results, video_id, list(clips)) for video_id, clips in groupby(rows, lambda row: row.video_id)
-    ]
-    with atomic_path(path) as temporary:
-        table = pyarrow.Table.from_pylist(found, schema=schema)
-        parquet.write_table(table, temporary, compression="zstd", compression_level=3)
-    return len(found)
+class Videos:
+    """Counts the clips of each source file while they go by, for `videos.parquet`."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._rows: list[dict[str, Any]] = []
+
+    def counted(self, rows: Iterable[ClipRow]) -> Iterator[ClipRow]:
+        """Yield the rows of the clips, which come file by file."""
+        for video_id, group in groupby(rows, lambda row: row.video_id):
+            clips = list(group)
+            self._rows.append(_video(self._results, video_id, clips))
+            yield from clips
+
+    def write(self, path: Path) -> None:
+        """Write one row per source file."""
+        pyarrow = require("pyarrow", extra="curation")
+        parquet = require("pyarrow.parquet", extra="curation")
+        schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in COLUMNS.items()])
+        with atomic_path(path) as temporary:
+            table = pyarrow.Table.from_pylist(self._rows, schema=schema)
+            parquet.write_table(table, temporary, compression="zstd", compression_level=3)
 
 
 def _video(results: Results, video_id: str, clips: list[ClipRow]) -> dict[str, Any]:

@@ -8,18 +8,21 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeVar
 
 logger = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
 
 DONE = "done"
 FAILED = "failed"
 
 _MARK = b', "crc": "'
+_HEAD = b'{"id": "'
 _TAIL = len(_MARK) + 8 + len(b'"}\n')
 
 
@@ -49,9 +52,9 @@ class Latest(Mapping[str, Record]):
         self._places: dict[str, tuple[int, int]] = {}
         self._file: BinaryIO | None = None
 
-    def add(self, record: Record, offset: int, length: int) -> None:
+    def add(self, name: str, offset: int, length: int) -> None:
         """Remember where the last record of an item stands."""
-        self._places[record.id] = (offset, length)
+        self._places[name] = (offset, length)
 
     def __getitem__(self, name: str) -> Record:
         offset, length = self._places[name]
@@ -107,7 +110,7 @@ class Journal:
         except OSError:
             os.truncate(self.path, self._size)
             raise
-        self.latest.add(record, self._size, len(line))
+        self.latest.add(record.id, self._size, len(line))
         self._size += len(line)
 
     def close(self) -> None:
@@ -126,7 +129,7 @@ class Journal:
 
 def read_journal(path: Path) -> Iterator[Record]:
     """Yield the records of a journal in the order they were written, without touching the file."""
-    for record, _, _ in _lines(Path(path)):
+    for record, _, _ in _lines(Path(path), decode_line):
         yield record
 
 
@@ -134,8 +137,8 @@ def index(path: Path) -> tuple[Latest, int]:
     """Return the last records of a journal by id, and the number of bytes that its whole lines take."""
     latest = Latest(Path(path))
     size = 0
-    for record, offset, length in _lines(Path(path)):
-        latest.add(record, offset, length)
+    for name, offset, length in _lines(Path(path), _id_of):
+        latest.add(name, offset, length)
         size = offset + length
     return latest, size
 
@@ -160,8 +163,17 @@ def decode_line(line: bytes) -> Record:
         raise ValueError(str(error)) from error
 
 
-def _lines(path: Path) -> Iterator[tuple[Record, int, int]]:
-    """Yield (record, offset, length) of the sound lines; spoiled ones are left out with a warning.
+def _id_of(line: bytes) -> str:
+    """Return the id of a line, whose checksum spares reading the rest of it; ValueError as decode_line."""
+    if not (line.startswith(_HEAD) and line[-_TAIL:].startswith(_MARK)):
+        return decode_line(line).id
+    if line[-_TAIL:] != _MARK + b'%08x"}\n' % zlib.crc32(line[:-_TAIL]):
+        raise ValueError("its checksum is wrong")
+    return str(json.loads(line[len(_HEAD) - 1 : line.index(b'", "state": ') + 1]))
+
+
+def _lines(path: Path, read: Callable[[bytes], Read]) -> Iterator[tuple[Read, int, int]]:
+    """Yield (what is read of it, offset, length) of the sound lines; warn of the spoiled ones.
 
     In a file without any checksum a line that is no record raises ValueError: it may be no journal at all.
     """
@@ -174,12 +186,12 @@ def _lines(path: Path) -> Iterator[tuple[Record, int, int]]:
                 _complain(path, *bad, is_checked=is_checked)
                 bad = None
             try:
-                record = decode_line(line)
+                found = read(line)
             except ValueError as error:
                 bad = (number, error)
             else:
                 is_checked = is_checked or _MARK in line[-_TAIL:]
-                yield record, offset, len(line)
+                yield found, offset, len(line)
             offset += len(line)
 
 

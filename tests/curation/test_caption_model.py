@@ -8,19 +8,6 @@ from export_material import numbered_video, row_of, span_of
 from talkvid.curation.caption import load_caption_model, model_caption
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "person", "speaks", "red", "wall"]
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "[DEC]",
-    "a",
-    "person",
-    "speaks",
-    "red",
-    "grey",
-    "wall",
-]
 
 
 def tiny_blip(folder: Path) -> Path:

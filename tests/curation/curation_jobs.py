@@ -24,7 +24,10 @@ GOOD = {
         "face_consistency": 100.0,
     },
     "quality": {"classical_quality": 1000.0},
-    "motion": {"point_track_ratio": 0.95},
+    "motion": {
+        "point_track_ratio": 0.95, "point_track_lowest": 0.9, "point_track_shake": 0.1,
+        "point_track_longest_still_s": 0.2,
+    },
 }  # fmt: skip
 """Scores with which the default profile keeps a clip."""
 

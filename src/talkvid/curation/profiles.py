@@ -30,6 +30,7 @@ FAILS_AS = {
     "head.face_consistency": ("HEAD_CONSISTENCY", "HEAD_CONSISTENCY"),
     "head.num_faceless": ("NO_FACE", "NO_FACE"),
     "head.num_multiface": ("MULTI_FACE", "MULTI_FACE"),
+    "motion.point_track_shake": ("MOTION_LOW", "MOTION_LOW"),
 }
 """Score (`avg_` and `min_` left out) -> code when it is too small and when it is too large."""
 FAILS_OF_STAGE = {

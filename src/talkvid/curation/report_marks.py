@@ -16,6 +16,8 @@ ROBUST = (0.5, 99.5)
 FAR_OFF = 1.5
 """All values are shown unless they span this many times the range between those percentiles."""
 PLOT_HEIGHT = 40.0
+LEAST_HEIGHT = 1.0
+"""So that a single clip among many is seen."""
 DASH = "\N{EN DASH}"
 
 
@@ -238,8 +240,8 @@ def histogram_plot(shown: Histogram, thresholds: Sequence[float], *, title: str)
     for index, (good, bad) in enumerate(zip(shown.good, shown.bad, strict=True)):
         top = PLOT_HEIGHT
         for kind, number in (("good", good), ("bad", bad)):
-            height = PLOT_HEIGHT * int(number) / tallest
-            if height:
+            height = max(PLOT_HEIGHT * int(number) / tallest, LEAST_HEIGHT)
+            if number:
                 top -= height
                 marks.append(
                     f'<rect class="{kind}" x="{index * width + width * 0.06:.2f}" y="{top:.2f}" '

@@ -163,7 +163,7 @@ def _binned(
         groups.append(_group(table, title, rows & (place == index)))
     used = [index for index, group in enumerate(groups) if group.all.clips]
     shown = groups[used[0] : used[-1] + 1] if used else []
-    return Distribution(name, tuple(shown), len(set(values[rows].tolist())))
+    return Distribution(name, tuple(shown), len(shown))
 
 
 def _named(

@@ -23,6 +23,11 @@ ones are rounding (containers keep times to 1 ms or finer).
 """
 LONGEST_GAP_S = 600.0
 """A jump that is larger is taken for a broken time stamp."""
+SEEK_AFTER_S = 20.0
+"""From here on the beginning is not decoded, where the file has an index with exact times."""
+SEEK_MARGIN_S = 2.0
+"""Decoding begins this much earlier: codecs need some sound before they are exact."""
+INDEXED = frozenset({"mp4", "matroska"})
 TRUNCATION_S = 0.5
 """Sound that ends this much before the length the file states is cut short."""
 
@@ -45,22 +50,21 @@ def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Itera
     Encoder priming is dropped. The sound of a video is shifted so that its time 0 is the first picture: a
     late sound gets silence in front, an early one is cut. Holes in the time stamps become silence.
     Raises FileNotFoundError or ValueError (no audio stream, no samples, rate changing inside the file,
-    an mp4 or mov that is cut short).
+    an mp4 or mov that is cut short). A late start in an mp4, mov, mkv or webm is sought, not decoded up to.
     """
     name = os.fspath(path)
     with open_media(path, what="audio file") as container:
         stream = audio_stream(container, name)
-        length = skipped = 0
+        length = 0
         piece = None
-        for piece in _placed(container, stream, name):
+        for begin, piece in _placed(container, stream, name, start_s=start_s):
             if not length and start_s < 0:
                 silence = np.zeros((round(-start_s * piece.rate), piece.samples.shape[1]), np.float32)
                 yield AudioPiece(piece.rate, silence, piece.channel_names)
-            first = min(round(max(start_s, 0.0) * piece.rate) - skipped, len(piece.samples))
-            length += len(piece.samples)
+            first = max(round(max(start_s, 0.0) * piece.rate) - begin, 0)
+            length = begin + len(piece.samples)
             if first < len(piece.samples):
                 yield AudioPiece(piece.rate, piece.samples[first:], piece.channel_names)
-            skipped += first
         if piece is None:
             raise ValueError(f"{name}: this audio holds no samples; record or export it again")
         _check_length(container, stream, length / piece.rate, name)
@@ -69,10 +73,13 @@ def stream_audio(path: str | os.PathLike[str], *, start_s: float = 0.0) -> Itera
             raise ValueError(f"{name}: {start_s:g} s lies behind the end of the sound at {length_s:.2f} s")
 
 
-def _placed(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioPiece]:
-    """Yield the decoded pieces, silence put where the time stamps leave a hole, early sound cut."""
+def _placed(
+    container: InputContainer, stream: AudioStream, name: str, *, start_s: float
+) -> Iterator[tuple[int, AudioPiece]]:
+    """Yield (place of the first sample, piece): silence is put into holes, early sound is cut."""
     origin = _picture_start(container)
     position = rate = 0
+    sought = _seek(container, stream, origin, start_s)
     for frame in _decoded(container, stream, name):
         if rate and frame.sample_rate != rate:
             raise ValueError(
@@ -87,6 +94,8 @@ def _placed(container: InputContainer, stream: AudioStream, name: str) -> Iterat
             missing = round((time - origin) * frame.sample_rate) - position
         first = rate == 0
         rate = frame.sample_rate
+        if first and sought and missing > 0:
+            position, missing = missing, 0
         if abs(missing) > LONGEST_GAP_S * rate or (not first and missing <= GAP_S * rate):
             missing = 0
         if missing > 0:
@@ -99,13 +108,26 @@ def _placed(container: InputContainer, stream: AudioStream, name: str) -> Iterat
             )
             silence = missing - min(max(-position, 0), missing)
             if silence:
-                yield AudioPiece(rate, np.zeros((silence, samples.shape[1]), np.float32), names)
+                quiet = np.zeros((silence, samples.shape[1]), np.float32)
+                yield max(position, 0), AudioPiece(rate, quiet, names)
         # `position` turns negative while sound from before the first picture is being cut.
         position += missing
         cut = min(max(-position, 0), len(samples))
+        begin = max(position, 0)
         position += len(samples)
         if cut < len(samples):
-            yield AudioPiece(rate, samples[cut:], names)
+            yield begin, AudioPiece(rate, samples[cut:], names)
+
+
+def _seek(container: InputContainer, stream: AudioStream, origin: Fraction | None, start_s: float) -> bool:
+    """Go to shortly before a late start where times are told exactly; return whether that was done."""
+    indexed = INDEXED.intersection(container.format.name.split(","))
+    if start_s < SEEK_AFTER_S or origin is None or stream.time_base is None or not indexed:
+        return False
+    if stream.duration is not None and start_s > stream.duration * stream.time_base:
+        return False
+    container.seek(int((origin + Fraction(start_s - SEEK_MARGIN_S)) / stream.time_base), stream=stream)
+    return True
 
 
 def _picture_start(container: InputContainer) -> Fraction | None:

@@ -124,13 +124,15 @@ def measure_cost(path: Path, *, rounds: int) -> None:
         "PySceneDetect, OpenCV, adaptive": lambda: library(path, "opencv", "AdaptiveDetector"),
         "PySceneDetect, OpenCV, histogram": lambda: library(path, "opencv", "HistogramDetector"),
     }
+    facts = scan_video(VideoSource("v", str(path)), ScanConfig()).facts
+    if not facts["has_audio"]:
+        del steps["sound and voice activity alone"]
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
             begin = time.process_time()
             step()
             seconds[name].append(time.process_time() - begin)
-    facts = scan_video(VideoSource("v", str(path)), ScanConfig()).facts
     minutes = facts["duration_s"] / 60
     size = f"{facts['width']}x{facts['height']}, {facts['fps']:.4g} fps, {facts['duration_s']:.1f} s"
     base = min(seconds["decode alone, one thread"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from talkvid.config import load_config
-from talkvid.curation.balance import BalanceConfig, balanced_out, draw_lengths
+from talkvid.curation.balance import BalanceConfig, draw_lengths
 from talkvid.curation.fixed_windows import fixed_windows
 from talkvid.curation.scan_config import ScanConfig, pieces_of
 from talkvid.curation.spans import Piece, Timeline, centred, divided, trimmed, windowed
@@ -156,33 +156,6 @@ def test_uneven_pictures_are_divided_by_their_times() -> None:
     timeline = Timeline([0, *np.cumsum(steps).tolist()], Fraction(1, 1000))
     lengths = seconds(timeline, parts(timeline))
     assert max(lengths) <= 30 and min(lengths) > 25 and sum(lengths) == pytest.approx(steps.sum() / 1000)
-
-
-def test_surplus_clips_of_a_length_are_named_the_same_in_any_order() -> None:
-    lengths = {f"clip{number}": 3 + (number % 40) * 0.1 for number in range(200)} | {
-        "long": 29.0,
-        "out": 90.0,
-    }
-    config = BalanceConfig(most_per_bin=20, seed=1)
-    out = balanced_out(lengths, config)
-    assert out == balanced_out(dict(reversed(lengths.items())), config)
-    assert out != balanced_out(lengths, BalanceConfig(most_per_bin=20, seed=2))
-    kept = [length for name, length in lengths.items() if name not in out]
-    counts, _ = np.histogram(kept, bins=9, range=(3, 30))
-    assert counts.tolist() == [20, 20, 0, 0, 0, 0, 0, 0, 1] and 90.0 in kept
-    assert out[next(iter(out))].endswith("at most 20 are asked for")
-
-
-def test_the_limit_may_follow_the_median_and_is_off_by_default() -> None:
-    lengths = (
-        {f"a{n}": 4.0 for n in range(50)}
-        | {f"b{n}": 10.0 for n in range(10)}
-        | {f"c{n}": 20.0 for n in range(4)}
-    )
-    assert balanced_out(lengths, BalanceConfig()) == {}
-    out = balanced_out(lengths, BalanceConfig(ratio=2))
-    assert len(out) == 30 and all(name.startswith("a") for name in out)
-    assert balanced_out({}, BalanceConfig(ratio=2)) == {}
 
 
 def test_wrong_settings_are_named() -> None:

@@ -2,10 +2,15 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from talkvid.curation.clip_row import ClipRow
+from talkvid.curation.records import KEPT, REJECTED
+
+CODE, STAGE = "BALANCED_OUT", "balance"
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,18 @@ def balanced_out(lengths_s: Mapping[str, float], config: BalanceConfig) -> dict[
                 f"{len(names)} clips of {begin:g} to {begin + width:g} s, at most {most} are asked for"
             )
     return out
+
+
+def balanced_rows(rows: Callable[[], Iterator[ClipRow]], config: BalanceConfig) -> Iterator[ClipRow]:
+    """Yield the rows, surplus ones of those that would be kept rejected; `rows` is called twice then."""
+    if not (config.most_per_bin or config.ratio):
+        yield from rows()
+        return
+    out = balanced_out({row.clip_id: row.duration_s for row in rows() if row.status == KEPT}, config)
+    for row in rows():
+        reason = out.get(row.clip_id)
+        changes = {"status": REJECTED, "code": CODE, "reason": reason, "failed_stage": STAGE}
+        yield replace(row, **changes) if reason is not None else row
 
 
 def _part(length_s: float, config: BalanceConfig) -> int | None:

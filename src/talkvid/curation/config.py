@@ -16,6 +16,7 @@ STAGES = ("head", "quality", "motion")
 
 SECTIONS = {
     "scan": ("talkvid.curation.scan_config", "ScanConfig"),
+    "balance": ("talkvid.curation.balance", "BalanceConfig"),
     "head": ("talkvid.curation.head", "HeadConfig"),
     "quality": ("talkvid.curation.quality", "QualityConfig"),
     "motion": ("talkvid.curation.motion", "MotionConfig"),
@@ -71,6 +72,8 @@ class CurateConfig:
     rules: dict[str, dict[str, str]] = field(default_factory=dict)
     """Stage -> score -> comparisons, such as `>= 0.85, <= 0.999`; `off` for none."""
     scan: dict[str, Any] = field(default_factory=dict)
+    balance: dict[str, Any] = field(default_factory=dict)
+    """How many of the clips that would be kept may be of one length."""
     head: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
     motion: dict[str, Any] = field(default_factory=dict)
@@ -102,7 +105,7 @@ def load_curate_config(*yaml_paths: Path | str, overrides: Sequence[str] = ()) -
     overrides = [_quoted_rule(override) for override in overrides]
     profile = load_config(CurateConfig, *yaml_paths, overrides=overrides).profile
     config = load_config(CurateConfig, profile_file(profile), *yaml_paths, overrides=overrides)
-    sections = {name: asdict(section(config, name)) for name in ("scan", *config.active)}
+    sections = {name: asdict(section(config, name)) for name in ("scan", "balance", *config.active)}
     return replace(config, profile=profile, **sections)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from talkvid import runner
 from talkvid.config import to_yaml
-from talkvid.curation.config import STAGES, CurateConfig
+from talkvid.curation.balance import balanced_rows
+from talkvid.curation.config import STAGES, CurateConfig, section
 from talkvid.curation.decide import missing_stages
 from talkvid.curation.manifest import write_clips
 from talkvid.curation.profiles import rules_of
@@ -180,7 +181,8 @@ def write_tables(plan: Plan) -> Tally:
     results = Results(plan.folder, rules_of(plan.config), signatures_in_force(plan))
     tally = Tally()
     videos = Videos(results)
-    count = write_clips(plan.folder.clips, videos.counted(tally.counted(results.rows())))
+    rows = balanced_rows(results.rows, section(plan.config, "balance"))
+    count = write_clips(plan.folder.clips, videos.counted(tally.counted(rows)))
     videos.write(plan.folder.videos)
     expected = results.num_expected()
     if not expected == count == sum(tally.by_status.values()):

@@ -79,6 +79,13 @@ def test_a_cut_between_the_stretches_of_a_long_clip_is_noticed_too() -> None:
     assert scores["point_track_ratio"] > 0.85
 
 
+def test_a_cut_behind_the_last_look_is_noticed_too() -> None:
+    # 124 pictures: looks at 5, 17 … 113, and 0.2 s at the end are left out.
+    scores = scores_of(np.concatenate([room(124)[:115], room(124, seed=7)[115:]]))
+    assert scores["point_track_lowest"] < 0.35
+    assert scores["point_track_ratio"] > 0.85
+
+
 @pytest.mark.parametrize("amplitude", [4.0, 10.0])
 def test_a_trembling_camera_shakes_what_is_background(amplitude: float, good: dict[str, float]) -> None:
     scores = scores_of(shaken(room(), amplitude))
@@ -136,6 +143,7 @@ def test_looks_are_among_the_pictures_that_are_wanted(seconds: int) -> None:
         assert set(part.looks) <= set(part.pictures) <= set(wanted)
     # Nowhere is there a gap of more than a step: cuts and freezes have no place to hide in.
     assert np.diff(wanted).max(initial=0) <= 5
+    assert wanted[0] <= 5 and 25 * seconds - wanted[-1] <= 6
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 12])

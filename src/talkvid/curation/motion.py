@@ -54,7 +54,7 @@ def build_motion_scorer(config: MotionConfig) -> Scorer:
 
 
 class EmbeddedMotionScorer:
-    """Scores by following 144 points with OpenCV; 28 pictures of a clip of five seconds are looked at.
+    """Scores by following 144 points with OpenCV; some 31 pictures of a clip of five seconds are looked at.
 
     `point_track_ratio`: the share of the points of a stretch's first picture that are visible, mean over its
     looks, least over the stretches (those of CoTracker's ratio). `point_track_lowest`: the least share at

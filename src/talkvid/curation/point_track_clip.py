@@ -7,7 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from talkvid.curation.motion_frames import SEGMENT_S, segment_pictures
+from talkvid.curation.motion_frames import SEGMENT_S, TRIM_S, TRIMMED_FROM_S, segment_pictures
 from talkvid.curation.point_tracks import SIDE, PointTracks
 from talkvid.media.luma import small_luma
 from talkvid.records import Array
@@ -39,10 +39,12 @@ class Stretch:
 def stretches(
     fps: float, num_frames: int, duration_s: float, *, steps: int = STEPS_PER_LOOK
 ) -> list[Stretch]:
-    """Return the published stretches and, for clips above 18 s, those that fill the gaps between them."""
+    """Return the published stretches, and those that fill the gaps between them and behind the last look."""
     chosen = segment_pictures(fps, num_frames, duration_s)
+    end = num_frames - 1 - (int(TRIM_S * fps) if num_frames / fps > TRIMMED_FROM_S else 0)
+    ends = [*(pictures[0] for pictures in chosen[1:]), end]
     between = [
-        part for before, after in pairwise(chosen) for part in _gap(before[-1], after[0], before, fps=fps)
+        part for before, last in zip(chosen, ends, strict=True) for part in _gap(before, last, fps=fps)
     ]
     return [
         Stretch(tuple(looks), tuple(_with_steps(looks, steps)), scored)
@@ -51,12 +53,12 @@ def stretches(
     ]
 
 
-def _gap(first: int, last: int, like: Sequence[int], *, fps: float) -> list[list[int]]:
-    """Return looks from `first` to `last`, as far apart as those of `like`, in pieces of six seconds."""
-    stride = like[1] - like[0] if len(like) > 1 else max(1, int(fps / 2))
-    if last - first <= stride:
+def _gap(before: Sequence[int], last: int, *, fps: float) -> list[list[int]]:
+    """Return looks from the last of those before to `last`, as far apart, in pieces of six seconds."""
+    stride = before[1] - before[0] if len(before) > 1 else max(1, int(fps / 2))
+    if last <= before[-1]:
         return []
-    looks = [*range(first, last, stride), last]
+    looks = [*range(before[-1], last, stride), last]
     size = max(2, round(SEGMENT_S * fps / stride))
     return [looks[start : start + size + 1] for start in range(0, len(looks) - 1, size)]
 

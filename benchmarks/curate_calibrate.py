@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 from curate_degradations import DEGRADATIONS, degraded
 
-from talkvid.curation.classical_scale import CURVES, PARTS, PASS, fitted_curve
+from talkvid.curation.classical_scale import CURVES, PARTS, fitted_curve
+from talkvid.curation.config import load_curate_config
+from talkvid.curation.profiles import Rule, rules_of
 from talkvid.curation.records import Span
 from talkvid.curation.scorer import Scorer, Unscorable
 from talkvid.curation.shared_pass import file_pictures, view
@@ -34,11 +36,6 @@ from talkvid.media.video_window import FrameTables
 ENOUGH_LINES, ENOUGH_BITS_PER_PIXEL = 1080, 0.2
 
 
-GATES = {
-    "quality": ("classical_quality", PASS, float("inf")),
-    "motion": ("point_track_ratio", 0.85, 0.999),
-}
-"""Stage -> score, and the range in which a clip passes (the rules of the default profile)."""
 SCORE_OF = {
     "edge_width_px": "classical_edge_width_px",
     "block_marks": "classical_block_marks",
@@ -55,7 +52,8 @@ class Row:
     person: str
     fitted: bool
     """Whether its person belongs to the half that constants are fitted on."""
-    value: float
+    scores: dict[str, float]
+    """The scores that rules judge, by name; empty for a clip that cannot be scored."""
     measures: dict[str, float]
 
 
@@ -111,14 +109,17 @@ class Scores:
         return dict(self._numbers[path.stem])
 
 
-def value_of(stage: str, numbers: dict[str, float]) -> float:
-    """Return the score from a file's numbers by the present curves; 0 for none: such a clip is rejected."""
-    if not numbers:
-        return 0.0
-    if stage == "motion":
-        return numbers[GATES[stage][0]]
+def scores_of(stage: str, numbers: dict[str, float]) -> dict[str, float]:
+    """Return the judged scores from a file's numbers, that of quality by the present curves."""
+    if not numbers or stage == "motion":
+        return numbers
     parts = [CURVES[measure](numbers[SCORE_OF[measure]]) for measure in PARTS.values()]
-    return min(*parts, numbers["classical_exposure"])
+    return {"classical_quality": min(*parts, numbers["classical_exposure"])}
+
+
+def passes(row: Row, rules: Sequence[Rule]) -> bool:
+    """Return whether every rule lets the clip pass; one that cannot be scored is rejected."""
+    return bool(row.scores) and all(rule.check(row.scores[rule.score]).passed for rule in rules)
 
 
 def scorer_of(stage: str) -> Scorer:
@@ -145,7 +146,7 @@ def rows_of(stage: str, clips: dict[Path, str], scores: Scores, *, copies: Path,
                 files[kind] = degraded(path, other, kind, change, folder=copies)
         for kind, file in files.items():
             numbers = scores.of(file)
-            yield Row(kind, person, fitted, value_of(stage, numbers), numbers)
+            yield Row(kind, person, fitted, scores_of(stage, numbers), numbers)
         print(f"{number + 1} of {len(clips)} clips", file=sys.stderr, flush=True)
 
 
@@ -155,17 +156,24 @@ def kinds_of(stage: str, rows: Sequence[Row]) -> list[str]:
     return [kind for kind in ("good", *DEGRADATIONS[stage]) if kind in present]
 
 
-def table(stage: str, rows: Sequence[Row]) -> str:
-    """Return the Markdown table of how many clips of each kind pass."""
-    score, low, high = GATES[stage]
-    lines = [f"| clips | n | pass | {score}: 5 % | median | 95 % |", "|---|---|---|---|---|---|"]
+def judged(rules: Sequence[Rule]) -> list[str]:
+    """Return the scores that the rules look at, each once."""
+    return list(dict.fromkeys(rule.score for rule in rules))
+
+
+def table(stage: str, rows: Sequence[Row], rules: Sequence[Rule]) -> str:
+    """Return the Markdown table of how many clips of each kind pass, with the scores' 5, 50 and 95 %."""
+    names = judged(rules)
+    lines = [" | ".join(["| clips | n | pass", *names]) + " |", "|---|---|---|" + "---|" * len(names)]
     for kind in kinds_of(stage, rows):
-        values = np.array([row.value for row in rows if row.kind == kind])
-        passed = int(((values >= low) & (values <= high)).sum())
-        spread = " | ".join(f"{value:.3g}" for value in np.percentile(values, (5, 50, 95)))
+        own = [row for row in rows if row.kind == kind]
+        passed = sum(passes(row, rules) for row in own)
+        values = [[row.scores.get(name, 0.0) for row in own] for name in names]
+        spreads = [" / ".join(f"{v:.3g}" for v in np.percentile(each, (5, 50, 95))) for each in values]
         strong = kind in DEGRADATIONS[stage] and DEGRADATIONS[stage][kind].strong
         name = f"**{kind}**" if strong or kind == "good" else kind
-        lines.append(f"| {name} | {len(values)} | {passed} ({passed / len(values):.0%}) | {spread} |")
+        share = f"{passed} ({passed / len(own):.0%})"
+        lines.append(f"| {name} | {len(own)} | {share} | " + " | ".join(spreads) + " |")
     return "\n".join(lines)
 
 
@@ -184,25 +192,30 @@ def fitted_curves(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def plot(stage: str, rows: Sequence[Row], target: Path) -> None:
-    """Write a picture of all values by kind with the range that passes."""
+def plot(stage: str, rows: Sequence[Row], rules: Sequence[Rule], target: Path) -> None:
+    """Write a picture of all values by kind, one panel per score, with the limits of what passes."""
     matplotlib = require("matplotlib", extra="curation")
     matplotlib.use("Agg")
     pyplot = require("matplotlib.pyplot", extra="curation")
-    score, low, high = GATES[stage]
-    kinds = kinds_of(stage, rows)
-    figure, axes = pyplot.subplots(figsize=(9, 4.2), layout="constrained")
-    for place, kind in enumerate(kinds):
-        values = sorted(row.value for row in rows if row.kind == kind)
-        strong = kind in DEGRADATIONS[stage] and DEGRADATIONS[stage][kind].strong
-        colour = "#2a7f3f" if kind == "good" else "#b3261e" if strong else "#8a8a8a"
-        axes.scatter(place + np.linspace(-0.28, 0.28, len(values)), values, s=14, color=colour)
-    for limit in (low, high):
-        if np.isfinite(limit):
-            axes.axhline(limit, color="black", linewidth=1, linestyle="--")
-    axes.set_xticks(range(len(kinds)), kinds, rotation=25, ha="right")
-    axes.set_ylabel(score)
-    axes.set_title(
+    kinds, names = kinds_of(stage, rows), judged(rules)
+    size = (9, 4.2) if len(names) == 1 else (11, 7)
+    rows_of_panels = -(-len(names) // 2)
+    columns = min(2, len(names))
+    figure, panels = pyplot.subplots(
+        rows_of_panels, columns, figsize=size, layout="constrained", squeeze=False
+    )
+    for axes, score in zip(panels.flat, names, strict=False):
+        for place, kind in enumerate(kinds):
+            values = sorted(row.scores.get(score, 0.0) for row in rows if row.kind == kind)
+            strong = kind in DEGRADATIONS[stage] and DEGRADATIONS[stage][kind].strong
+            colour = "#2a7f3f" if kind == "good" else "#b3261e" if strong else "#8a8a8a"
+            axes.scatter(place + np.linspace(-0.28, 0.28, len(values)), values, s=14, color=colour)
+        for rule in rules:
+            if rule.score == score:
+                axes.axhline(rule.threshold, color="black", linewidth=1, linestyle="--")
+        axes.set_xticks(range(len(kinds)), kinds, rotation=25, ha="right")
+        axes.set_ylabel(score)
+    figure.suptitle(
         "green: good clips; red: to be turned down; grey: mild, for comparison; dashed: threshold", size=9
     )
     with atomic_path(target) as temporary:
@@ -233,12 +246,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.fit:
         print(fitted_curves(rows) + "\n")
     shown = [row for row in rows if arguments.half == "both" or row.fitted == (arguments.half == "fitted")]
-    print(table(stage, shown))
+    rules = rules_of(load_curate_config())[stage]
+    print(table(stage, shown, rules))
     if arguments.plot:
-        plot(stage, shown, arguments.plot)
-    _, low, high = GATES[stage]
+        plot(stage, shown, rules, arguments.plot)
     for kind in ["good", *(kind for kind, change in DEGRADATIONS[stage].items() if change.strong)]:
-        passed = [low <= row.value <= high for row in shown if row.kind == kind]
+        passed = [passes(row, rules) for row in shown if row.kind == kind]
         share = sum(passed) / len(passed)
         if (share if kind == "good" else 1 - share) < 0.9:
             return 1

@@ -9,7 +9,7 @@ the conversions a scorer asked for, and that of the scorer itself. Prints a tabl
 
 import argparse
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +36,8 @@ class Cost:
     """CPU seconds of one or many clips."""
 
     decode: float = 0.0
-    convert: Counter[str] = field(default_factory=Counter)
-    score: Counter[str] = field(default_factory=Counter)
+    convert: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    score: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 def whole_span(path: Path) -> tuple[Span, float]:

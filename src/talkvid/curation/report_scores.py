@@ -24,7 +24,8 @@ from talkvid.curation.report_numbers import RuleCount
 from talkvid.curation.report_table import RunTable, holds, rule_text
 from talkvid.records import Array
 
-ALLOWED = {True: "allowed", False: "not allowed", None: "not known"}
+ALLOWED = {True: "commercial use allowed", False: "not for commercial use", None: "commercial use: not known"}
+NOTHING = "No stage has scored a clip."
 FEW_SIGNATURES = 1
 
 
@@ -98,18 +99,14 @@ def _limit(rule: Rule, place: float) -> Html:
 
 def rule_table(table_: RunTable, counts: Sequence[RuleCount]) -> Html:
     """Return the rules in force, and how many clips passed and failed each."""
-    rows = [
-        [
-            tag("code", rule_text(rule)),
-            tag("code", rule.code),
-            CODES.get(rule.code, ""),
-            count(found.passed),
-            count(found.failed),
-        ]
-        for rule, found in zip(table_.rules, counts, strict=True)
-    ]
-    heads = ["a clip is kept when", "else its code is", "meaning", "pass", "fail"]
-    return table(heads, rows, numbers=(3, 4)) if rows else tag("p", "No clip was compared with a rule.")
+    rows = []
+    for rule, found in zip(table_.rules, counts, strict=True):
+        otherwise = tag("small", f" else {rule.code}: {CODES.get(rule.code, '')}", class_="soft")
+        rows.append(
+            [join([tag("code", rule_text(rule)), otherwise]), count(found.passed), count(found.failed)]
+        )
+    heads = ["a clip is kept when all of this holds", "pass", "fail"]
+    return table(heads, rows, numbers=(1, 2)) if rows else tag("p", "No clip was compared with a rule.")
 
 
 def backend_table(table_: RunTable, models: Mapping[str, Mapping[str, str]]) -> Html:
@@ -143,7 +140,7 @@ def backend_table(table_: RunTable, models: Mapping[str, Mapping[str, str]]) -> 
             told = ", ".join(f"{signature} {count(clips)}" for signature, clips in signatures[stage].items())
             words = f"Stage {stage} holds scores of different settings ({told}); score again to compare them."
             mixed.append(tag("p", words, class_="warn"))
-    heads = ["stage", "backend", "what it is", "licence of models", "commercial use", "models", "clips"]
+    heads = ["stage", "backend", "what it is", "licence of models", "", "models", "clips"]
     return join(
-        [*mixed, table(heads, rows, numbers=(6,)) if rows else tag("p", "No stage has scored a clip.")]
+        [*mixed, tag("div", table(heads, rows, numbers=(6,)), class_="rows") if rows else tag("p", NOTHING)]
     )

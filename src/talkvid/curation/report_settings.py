@@ -28,7 +28,7 @@ class ReportConfig:
     """Most pictures in the page; 0: none, and no video is opened."""
     sheet: int = 48
     """Pictures on the diversity sheet; 0: no sheet."""
-    thumbnail_s: float = 45.0
+    thumbnail_s: float = 30.0
     """Seconds that may be spent on the pictures of the page, and again on those of the sheet."""
     workers: int = 2
     """Processes that draw pictures; 0: this one."""

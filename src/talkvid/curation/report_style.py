@@ -37,6 +37,7 @@ i.dot{display:inline-block;width:.75em;height:.75em;border-radius:2px;margin-rig
 .line{display:grid;grid-template-columns:minmax(7em,15em) minmax(80px,1fr) minmax(9em,auto);gap:4px 12px;
 align-items:center;margin:3px 0}
 .line .amount{font-variant-numeric:tabular-nums;text-align:right;white-space:nowrap}
+.slow .line{grid-template-columns:minmax(12em,30em) minmax(80px,1fr) 5em}
 .plotcard .line{grid-template-columns:minmax(5em,9em) minmax(60px,1fr) auto}
 ol.funnel{list-style:none;margin:0;padding:0}
 ol.funnel>li{background:var(--card);border-radius:8px;padding:8px 14px 10px;margin:10px 0}
@@ -75,7 +76,7 @@ details{margin:.5em 0}summary{cursor:pointer;color:var(--link)}
 @media (max-width:640px){
 main{padding:14px 14px 40px}h1{font-size:1.35rem}h2{font-size:1.15rem}
 .cards{grid-template-columns:repeat(2,1fr)}
-.line,.funnel .line,.whole .line,.plotcard .line{grid-template-columns:1fr auto}
+.line,.funnel .line,.whole .line,.slow .line,.plotcard .line{grid-template-columns:1fr auto}
 .line .track{grid-column:1/-1;grid-row:2}
 .strip{grid-template-columns:repeat(2,1fr)}.plots{grid-template-columns:1fr}
 .rows table{min-width:0;table-layout:auto}.rows thead{display:none}

@@ -25,7 +25,7 @@ def cost_tables(work: Work) -> Html:
         for stage, seconds in sorted(work.by_stage.items(), key=lambda item: -item[1])
     ]
     parts = [
-        table(["stage", "pieces of work", "time", "mean", "share"], rows, numbers=(1, 2, 3, 4)),
+        table(["stage", "pieces", "time", "mean", "share"], rows, numbers=(1, 2, 3, 4)),
         tag("h3", "Slowest files"),
         _slowest(work),
     ]
@@ -49,7 +49,7 @@ def _slowest(work: Work) -> Html:
         )
         for video_id, found in slowest
     ]
-    return tag("div", *lines)
+    return tag("div", *lines, class_="slow")
 
 
 def error_table(work: Work) -> Html:
@@ -59,7 +59,9 @@ def error_table(work: Work) -> Html:
         f" {count(work.damaged_lines)} lines of events.jsonl could not be read." if work.damaged_lines else ""
     )
     if not work.errors:
-        return tag("p", f"No piece of work failed. {repeated}{damaged}")
+        return tag(
+            "p", f"No attempt broke off; files that cannot be used are under What failed. {repeated}{damaged}"
+        )
     rows = [
         [stage, tag("code", code), count(fault.times), fault.example or CODES.get(code, "")]
         for (stage, code), fault in work.errors.items()

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -62,20 +63,24 @@ def make_thumbnails(
     A picture that cannot be had (the file has gone, the decoder hangs) is left out and logged; `local`
     makes them in processes with a deadline each, `inline` in this one.
     """
-    if not requests:
+    there = [request for request in requests if os.path.isfile(request.path)]
+    if len(there) < len(requests):
+        gone = len(requests) - len(there)
+        logger.info("%d of %d pictures cannot be made: the files have gone", gone, len(requests))
+    if not there:
         return {}
     found: dict[str, Thumbnail] = {}
     begin = time.monotonic()
     if executor == "inline":
-        outcomes = local.execute_inline(requests, draw, setup=None, workers=1, deadline_s=None)
+        outcomes = local.execute_inline(there, draw, setup=None, workers=1, deadline_s=None)
     else:
         outcomes = local.execute(
-            requests, draw, setup=None, workers=min(workers, len(requests)), deadline_s=deadline_s
+            there, draw, setup=None, workers=min(workers, len(there)), deadline_s=deadline_s
         )
     # Closing ends the processes that are still at work when the time is up.
     with closing(cast(Generator[Outcome], outcomes)):
         for outcome in outcomes:
-            request = requests[outcome.index]
+            request = there[outcome.index]
             if outcome.payload is None:
                 logger.info("no picture of %s: %s", request.id, outcome.reason)
             else:
@@ -83,7 +88,7 @@ def make_thumbnails(
                 jpeg = base64.b64decode(told["jpeg"])
                 found[request.id] = Thumbnail(jpeg, told["width"], told["height"])
             if time.monotonic() - begin > budget_s:
-                logger.info("%d of %d pictures were made in %g s", len(found), len(requests), budget_s)
+                logger.info("%d of %d pictures were made in %g s", len(found), len(there), budget_s)
                 break
     return found
 

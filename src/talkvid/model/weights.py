@@ -16,7 +16,7 @@ from talkvid.files import atomic_path
 
 State = dict[str, Tensor]
 
-_PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt")
+_PICKLE_SUFFIXES = (".bin", ".pth", ".pt", ".ckpt", ".model")
 # Wrappers that training programs put around a state dict.
 _CONTAINERS = ("state_dict", "net_state_dict", "model", "module")
 
@@ -87,7 +87,7 @@ def _substitute(key: str, table: tuple[tuple[str, str], ...]) -> str:
 
 
 def read_state(path: str | Path) -> State:
-    """Return the tensors of a .safetensors, .bin, .pth, .pt or .ckpt file, on the CPU, by name.
+    """Return the tensors of a .safetensors, .bin, .pth, .pt, .ckpt or .model file, on the CPU, by name.
 
     Pickles are read with `weights_only`: no code of the file runs. FileNotFoundError when there is no such
     file; ValueError when it holds anything but tensors by name.

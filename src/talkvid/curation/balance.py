@@ -73,9 +73,10 @@ def balanced_rows(rows: Callable[[], Iterator[ClipRow]], config: BalanceConfig) 
         return
     out = balanced_out({row.clip_id: row.duration_s for row in rows() if row.status == KEPT}, config)
     for row in rows():
-        reason = out.get(row.clip_id)
-        changes = {"status": REJECTED, "code": CODE, "reason": reason, "failed_stage": STAGE}
-        yield replace(row, **changes) if reason is not None else row
+        if (reason := out.get(row.clip_id)) is None:
+            yield row
+        else:
+            yield replace(row, status=REJECTED, code=CODE, reason=reason, failed_stage=STAGE)
 
 
 def _part(length_s: float, config: BalanceConfig) -> int | None:

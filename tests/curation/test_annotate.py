@@ -145,7 +145,12 @@ def test_a_second_run_does_nothing_twice_and_another_model_its_own_part_alone(
     annotate(run, AnnotateConfig(speech_model="small"), executor="inline")
     before = (run / "clips.parquet").read_bytes()
     looked: list[str] = []
-    monkeypatch.setattr("talkvid.curation.annotate_parts.look_at", lambda row: looked.append(row.name) or [])
+
+    def noted(row: ClipRow) -> list[list[int]]:
+        looked.append(row.name)
+        return []
+
+    monkeypatch.setattr("talkvid.curation.annotate_parts.look_at", noted)
     annotate(run, AnnotateConfig(speech_model="small"), executor="inline")
     assert len(whisper.heard) == 2
     assert (run / "clips.parquet").read_bytes() == before
@@ -194,7 +199,8 @@ def test_annotations_outlive_a_manifest_that_is_written_anew(run: Path) -> None:
 
 def test_persons_come_from_the_users_vectors_and_keep_their_ids(run: Path, tmp_path: Path) -> None:
     names = [row.name for row in read_clips(run)]
-    np.savez(tmp_path / "vectors.npz", **{names[0]: np.array([1.0, 0.0]), names[1]: np.array([0.9, 0.1])})
+    stored: dict[str, Any] = {names[0]: np.array([1.0, 0.0]), names[1]: np.array([0.9, 0.1])}
+    np.savez(tmp_path / "vectors.npz", **stored)
     config = AnnotateConfig(persons=str(tmp_path / "vectors.npz"))
     annotate(run, config, executor="inline")
     fields = [by_name(run)[name].annotations["person_id"] for name in names[:2]]

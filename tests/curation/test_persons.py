@@ -1,5 +1,6 @@
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,8 @@ def test_vectors_that_do_not_fit_together_are_refused(wrong: dict[str, list[floa
 
 def test_vectors_of_the_users_are_read_by_clip_id_or_name(tmp_path: Path) -> None:
     first, second, third = (row_of(span_of(tmp_path / f"{name}.mp4", 0, 10)) for name in "abc")
-    np.savez(tmp_path / "v.npz", **{first.name: np.ones(4), second.clip_id: np.zeros(4)})
+    stored: dict[str, Any] = {first.name: np.ones(4), second.clip_id: np.zeros(4)}
+    np.savez(tmp_path / "v.npz", **stored)
     found = read_vectors(tmp_path / "v.npz", [first, second, third])
     assert found == {first.clip_id: [1.0] * 4, second.clip_id: [0.0] * 4}
     with pytest.raises(ValueError, match="holds no vector of any of these clips"):

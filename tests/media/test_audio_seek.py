@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.audio.frame import AudioFrame
 
 from talkvid.media import audio_stream, ffmpeg
 from talkvid.media.audio import load_audio
 from talkvid.media.audio_stream import stream_audio
+from talkvid.records import Array
 
 LENGTH_S, RATE = 40, 48000
 
@@ -44,9 +46,14 @@ def test_a_late_start_gives_the_samples_that_decoding_from_the_beginning_gives(
 def test_of_a_long_video_only_the_part_before_the_start_is_decoded(
     sound: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    seen: list[int] = []
     decode = audio_stream.to_float
-    monkeypatch.setattr(audio_stream, "to_float", lambda frame: seen.append(frame.samples) or decode(frame))
+
+    def noted(frame: AudioFrame) -> Array:
+        seen.append(frame.samples)
+        return decode(frame)
+
+    monkeypatch.setattr(audio_stream, "to_float", noted)
     next(stream_audio(sound, start_s=35.0))
     assert sum(seen) < 4 * RATE
 

@@ -84,6 +84,12 @@ def same(first: _Print, second: _Print) -> bool:
     return agreement(first.motion, second.motion) >= LEAST_AGREEMENT
 
 
+def compare(first: Sequence[Sequence[int]], second: Sequence[Sequence[int]]) -> tuple[int, float]:
+    """Return in how many bits the hashes of two looks differ, and how well what moves in them agrees."""
+    one, other = (_print(look, 1.0) for look in (first, second))
+    return int((one.bits != other.bits).sum()), agreement(one.motion, other.motion)
+
+
 def agreement(first: Array, second: Array) -> float:
     """Return the correlation of two motions, from -1 to 1; 0 where one of them does not move."""
     size = float(np.linalg.norm(first) * np.linalg.norm(second))

@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from talkvid.evaluation.mfcc import mfcc
 from talkvid.evaluation.syncnet import SyncNetEncoder
 from talkvid.evaluation.syncnet_network import SyncNet
-from talkvid.evaluation.syncnet_weights import SYNCNET, SyncNetWeights, load_syncnet
+from talkvid.evaluation.syncnet_weights import SyncNetWeights, load_syncnet
+from talkvid.evaluation.weight_files import SYNCNET
 from talkvid.media.jpeg_pass import JpegPass
 from talkvid.records import Array
 from tests.evaluation.seeded import seeded_state, state_sha256

@@ -1,4 +1,4 @@
-"""Fetch the V-Express release or DOVER's weights into model_ckpts/, or export a checkpoint to hand on."""
+"""Fetch the V-Express release or weights of measures into model_ckpts/, or export a checkpoint."""
 
 import argparse
 import logging
@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path, PurePosixPath
 
-from talkvid.cli import fetch_dover
+from talkvid.cli import fetch_dover, fetch_metrics
 
 RELEASE = "tk93/V-Express"
 """Hub id of the release: networks as `*.bin` at its top, the parts it stands on below `model_ckpts/`."""
@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("v-express", "dover"),
+        choices=("v-express", "dover", *fetch_metrics.NAMES),
         default="v-express",
-        help="what to fetch: the V-Express release (the default) or DOVER's weights",
+        help="what to fetch: the V-Express release (the default), DOVER's weights, or those a metric needs",
     )
     fetching = parser.add_argument_group("fetch")
     fetching.add_argument(
@@ -86,6 +86,10 @@ def fetch(args: argparse.Namespace) -> int:
         raise ValueError("--checkpoint and --output belong to `talkvid models export`; say export")
     if args.what == "dover":
         return fetch_dover.fetch(args.folder, url=args.url, sha256=args.sha256, only_list=args.list)
+    if args.what in fetch_metrics.NAMES:
+        return fetch_metrics.fetch(
+            args.what, args.folder, url=args.url, sha256=args.sha256, only_list=args.list
+        )
     from huggingface_hub import HfApi, hf_hub_download
 
     try:

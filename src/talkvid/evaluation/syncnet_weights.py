@@ -5,16 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talkvid.evaluation.syncnet_network import SyncNet, is_finite
-from talkvid.evaluation.weight_files import PublishedFile, file_sha256
+from talkvid.evaluation.weight_files import SYNCNET, file_sha256
 from talkvid.model.weights import load_state, read_state
 
-SYNCNET = PublishedFile(
-    "syncnet_v2.model",
-    "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model",
-    "961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
-    "none stated for the weights; their author's code is MIT, they were learned from television (BBC)",
-)
-"""The publisher states no checksum: this one is what several public projects that use the file state."""
 REMEDY = "fetch the published file with `talkvid models fetch syncnet`"
 MAY_MISS = ("*.num_batches_tracked",)
 """Counters of training that files of early torch versions lack and that no result depends on."""

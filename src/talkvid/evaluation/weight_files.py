@@ -88,3 +88,10 @@ I3D_KINETICS = PublishedFile(
     "bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
     "DeepMind's I3D (Apache-2.0) trained on Kinetics-400, converted by the authors of StyleGAN-V",
 )
+SYNCNET = PublishedFile(
+    "syncnet_v2.model",
+    "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model",
+    "961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
+    "none stated for the weights; their author's code is MIT, they were learned from television (BBC)",
+)
+"""The publisher states no checksum: this one is what several public projects that use the file state."""

@@ -81,6 +81,15 @@ def test_unscored_clips_leave_the_funnel_at_the_stage_that_has_not_scored_them(t
     assert at_head.passed.clips == 0
 
 
+def test_duplicates_leave_the_funnel_after_all_scores(tmp_path: Path) -> None:
+    rows = write_run(tmp_path, videos=20, clips=4)
+    first = next(number for number, row in enumerate(rows) if row.status == KEPT)
+    rows[first] = replace(rows[first], status=REJECTED, code="DUPLICATE", failed_stage="annotate")
+    last = funnel(table_of(rows, tmp_path))[-1]
+    assert last.stage == "annotate"
+    assert (last.left[REJECTED].clips, list(last.codes)) == (1, ["DUPLICATE"])
+
+
 def test_a_rule_counts_each_clip_it_was_compared_with_once(tmp_path: Path) -> None:
     rows = write_run(tmp_path, videos=40, clips=5)
     run = RunTable(tmp_path)

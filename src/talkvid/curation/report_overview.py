@@ -12,6 +12,7 @@ STAGE_WORDS = {
     "head": "one face, near, turned to the camera and calm",
     "quality": "picture quality",
     "motion": "points can be followed: no shake, hidden cut or still picture",
+    "annotate": "no second clip of the same pictures, where that was asked for",
 }
 STATUS_WORDS = {
     KEPT: "passed every rule",

@@ -9,6 +9,10 @@ Facts = Mapping[str, Fact]
 """Crop, size, frame rate, border rule, counts, versions and hashes of one measurement, by name."""
 
 
+WHOLE = "none, whole pictures as given"
+"""The crop of metrics that take pictures as they come; whoever cuts them says so in its place."""
+
+
 def picture_size(frame: Array) -> str:
     """Return "<width>x<height>" of a picture (H W ...)."""
     return f"{frame.shape[1]}x{frame.shape[0]}"

@@ -10,7 +10,6 @@ from talkvid.records import Array
 FramePair = tuple[Array, Array]
 """A made and a true picture, both RGB uint8 (H W 3) of one size."""
 
-ALIGNMENT = "true picture shown at the made picture's middle"
 SLACK = 1e-6
 
 

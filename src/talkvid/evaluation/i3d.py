@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from talkvid.evaluation.facts import Facts, checked_frame
+from talkvid.evaluation.facts import WHOLE, Facts, checked_frame
 from talkvid.evaluation.feature_moments import FeatureMoments
 from talkvid.evaluation.frechet import FrechetDistance, frechet_distance
 from talkvid.evaluation.weight_files import I3D_KINETICS, file_sha256
@@ -136,7 +136,8 @@ class I3dFeatures:
         """Return how clips become features."""
         return {
             "features": "I3D of Kinetics-400, 400 outputs before the softmax",
-            "resize": f"to {SIDE}x{SIDE} inside the network, no crop",
+            "resize": f"to {SIDE}x{SIDE} inside the network",
+            "crop": WHOLE,
             "input": "RGB 0 to 255, brought to -1 to 1 inside the network",
             "weights_sha256": self.sha256,
         }

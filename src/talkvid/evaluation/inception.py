@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkvid.evaluation.facts import Facts, checked_frame
+from talkvid.evaluation.facts import WHOLE, Facts, checked_frame
 from talkvid.evaluation.feature_moments import FeatureMoments
 from talkvid.evaluation.frechet import FrechetDistance, frechet_distance
 from talkvid.evaluation.inception_blocks import MIXED, STEM, ConvNorm, Mixed, Step, pooled
@@ -91,7 +91,8 @@ class InceptionFeatures:
         """Return how pictures become features."""
         return {
             "features": "Inception-v3 of 2015, last pooling, 2048",
-            "resize": f"bilinear to {SIDE}x{SIDE}, align_corners false, no antialiasing, no crop",
+            "resize": f"bilinear to {SIDE}x{SIDE}, align_corners false, no antialiasing",
+            "crop": WHOLE,
             "input": "RGB in -1 to 1",
             "weights_sha256": self.sha256,
         }

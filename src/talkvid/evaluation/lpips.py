@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from talkvid.evaluation.facts import Fact, Facts, picture_size
+from talkvid.evaluation.facts import WHOLE, Fact, Facts, picture_size
 from talkvid.evaluation.frame_pairs import FramePair
 from talkvid.evaluation.lpips_trunks import ALEX_LAYERS, VGG_LAYERS, Layer, Trunk
 from talkvid.evaluation.weight_files import (
@@ -123,6 +123,7 @@ class Lpips:
             "lpips": "0.1",
             "network": self.network,
             "input": "RGB in -1 to 1 at the pictures' own size",
+            "crop": WHOLE,
             "average": "over positions, sum over layers",
             **self._files,
         }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkvid.model.weights import KeyAdapter, State
+from talkvid.model.weights import KeyAdapter
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,3 @@ class Trunk(nn.Module):
             if layer.tapped:
                 taps.append(values)
         return taps
-
-
-def published_state(trunk: Trunk) -> State:
-    """Return the trunk's weights under torchvision's names: the inverse of its `adapter`."""
-    state: State = {}
-    for layer, convolution in zip(trunk.layers, trunk.convolutions, strict=True):
-        for name, tensor in convolution.state_dict().items():
-            state[f"features.{layer.published}.{name}"] = tensor
-    return state

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from talkvid.evaluation.facts import Facts, picture_size
+from talkvid.evaluation.facts import WHOLE, Facts, picture_size
 from talkvid.evaluation.frame_pairs import FramePair
 from talkvid.records import Array
 
@@ -69,6 +69,7 @@ class PixelMeter:
                 "data_range": DATA_RANGE,
                 "colour": "RGB, all three channels alike",
                 "psnr": "per picture, then mean; equal pictures left out",
+                "crop": WHOLE,
                 "size": ", ".join(sorted(self._sizes)),
                 "frames": self._count,
             },

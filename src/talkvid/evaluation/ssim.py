@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from talkvid.evaluation.facts import Facts, picture_size
+from talkvid.evaluation.facts import WHOLE, Facts, picture_size
 from talkvid.evaluation.frame_pairs import FramePair
 from talkvid.records import Array
 
@@ -86,6 +86,7 @@ def ssim(pairs: Iterable[FramePair], *, rule: SsimRule = GAUSSIAN) -> Ssim:
             "rule": rule.stated,
             "data_range": DATA_RANGE,
             "colour": "mean of R, G and B",
+            "crop": WHOLE,
             "size": ", ".join(sorted(sizes)),
             "frames": count,
         },

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from talkvid.evaluation.facts import Facts, checked_frame, picture_size
+from talkvid.evaluation.facts import WHOLE, Facts, checked_frame, picture_size
 from talkvid.evaluation.frame_pairs import FramePair
 from talkvid.evaluation.lpips import Lpips
 from talkvid.evaluation.pixel_metrics import DATA_RANGE, pixel_agreement
@@ -95,4 +95,5 @@ class _Steps:
 
     def facts(self, fps: float) -> Facts:
         """Return what was seen."""
-        return {"fps": fps, "size": self._size, "frames": self.count + 1, "steps": self.count}
+        counts: Facts = {"frames": self.count + 1, "steps": self.count}
+        return {"fps": fps, "crop": WHOLE, "size": self._size, **counts}

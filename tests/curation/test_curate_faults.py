@@ -1,6 +1,7 @@
 """Workers that die, hang or are killed, a disk that is full: what a run has found out is not lost."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import curation_jobs
 import pytest
+from curation_jobs import draw_video
 from test_curate import by_video, calls, make_plan, run_steps, sources_of
 
 from talkvid.curation import curate
@@ -154,8 +156,30 @@ def test_a_file_that_hangs_in_the_scan_is_a_row_too(tmp_path: Path) -> None:
     sources = sources_of(tmp_path, ["a"])
     os.mkfifo(tmp_path / "pipe.mp4")
     sources.append(VideoSource("pipe", str(tmp_path / "pipe.mp4")))
-    run_steps(make_plan(tmp_path / "out", *LOCAL, "run.deadline_s=4", "run.attempts=1"), sources)
+    run_steps(make_plan(tmp_path / "out", *LOCAL, "run.scan_deadline_s=4", "run.attempts=1"), sources)
     assert {name: row.code for name, row in by_video(tmp_path / "out").items()} == {
         "a": "",
         "pipe": "TIMEOUT",
     }
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_is_stopped_ends_its_workers_and_can_go_on(tmp_path: Path, number: int, code: int) -> None:
+    draw_video(tmp_path / "a.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "list.txt").write_text("a.mp4\npipe.mp4\n")
+    out = tmp_path / "out"
+    words = [str(tmp_path / "list.txt"), "-o", str(out), "stages=[]", "finish=[]", "--workers", "1"]
+    command = [sys.executable, "-m", "talkvid.cli.curate", "run", *words]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    journal = out / "journal" / "scan.jsonl"
+    while not (journal.exists() and journal.read_bytes()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    assert json.loads((out / "status.json").read_text())["state"] == "stopped"
+    (tmp_path / "pipe.mp4").unlink()
+    subprocess.run(command, check=True, capture_output=True)
+    assert {name: row.code for name, row in by_video(out).items()}["pipe"] == "MISSING_FILE"
+    assert [record.id for record in read_journal(journal)].count("a") == 1

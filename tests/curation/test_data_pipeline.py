@@ -24,20 +24,21 @@ CHAIN = [
 ]
 
 
-def paths_of(folder: str, name: str) -> CurateConfig:
-    return load_config(CurateConfig, PIPELINE / folder / name)
+def paths_of(folder: str, name: str) -> tuple[Path, Path]:
+    """Return input and output of a stage."""
+    config = load_config(CurateConfig, PIPELINE / folder / name)
+    return Path(config.input).resolve(), Path(config.output).resolve()
 
 
 def test_the_input_of_every_stage_is_the_output_of_the_one_before() -> None:
     # Once: the motion stage read the list of the beginning, so that the quality stage had no effect.
-    configs = [paths_of(folder, name) for folder, _, name, _ in CHAIN]
-    for before, after in pairwise(configs):
-        assert before.output and after.input == before.output
-    assert len({config.output for config in configs}) == len(configs)
-    download = paths_of("0_video_download", "config.yaml")
-    assert Path(configs[0].input).parent == Path(download.output)
+    stages = [paths_of(folder, name) for folder, _, name, _ in CHAIN]
+    for before, after in pairwise(stages):
+        assert after[0] == before[1]
+    assert len({output for _, output in stages}) == len(stages)
+    assert stages[0][0].parent == paths_of("0_video_download", "config.yaml")[1]
     for last in ("4_annotation", "5_statistics"):
-        assert paths_of(last, "config.yaml").input == configs[-1].output
+        assert paths_of(last, "config.yaml")[0] == stages[-1][1]
 
 
 @pytest.mark.parametrize("path", sorted(PIPELINE.rglob("config*.yaml")), ids=lambda path: path.parent.name)

@@ -39,7 +39,9 @@ class RunConfig:
     """Processes of this machine, this process, or a ray cluster."""
     workers: int = 2
     deadline_s: float = 900.0
-    """Seconds one file or clip may take before its worker is ended."""
+    """Seconds that scoring a clip may take before its worker is ended."""
+    scan_deadline_s: float = 7200.0
+    """The same for the scan of a whole file."""
     attempts: int = 2
     """How often a clip is tried whose worker died or was late."""
     gpus_per_worker: float = 0.0
@@ -51,8 +53,9 @@ class RunConfig:
         for name, least in (("workers", 1), ("attempts", 1), ("limit", 0), ("gpus_per_worker", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"run.{name} must be at least {least}, got {getattr(self, name)}")
-        if not self.deadline_s > 0:
-            raise ValueError(f"run.deadline_s must be above 0, got {self.deadline_s}")
+        for name in ("deadline_s", "scan_deadline_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"run.{name} must be above 0, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,9 @@ def load_curate_config(*yaml_paths: Path | str, overrides: Sequence[str] = ()) -
     overrides = [_quoted_rule(override) for override in overrides]
     profile = load_config(CurateConfig, *yaml_paths, overrides=overrides).profile
     config = load_config(CurateConfig, profile_file(profile), *yaml_paths, overrides=overrides)
-    sections = {name: asdict(section(config, name)) for name in ("scan", "balance", *config.active)}
+    sections: dict[str, Any] = {
+        name: asdict(section(config, name)) for name in ("scan", "balance", *config.active)
+    }
     return replace(config, profile=profile, **sections)
 
 

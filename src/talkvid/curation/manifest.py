@@ -42,16 +42,22 @@ ROWS_PER_GROUP = 10_000
 SCAN = "scan"
 
 
-def write_clips(path: Path, rows: Iterable[ClipRow], *, further: Sequence[str] | None = None) -> int:
+def write_clips(
+    path: Path, rows: Iterable[ClipRow], *, further: Sequence[str] | None = None, expected: int | None = None
+) -> int:
     """Write the rows in the order they come and return how many there were.
 
     `further` names the columns besides COLUMNS and LAST_COLUMNS, see PREFIXES; None takes those that the rows
-    have.  The file appears complete or not at all; equal rows give equal bytes.
+    have.  The file appears complete or not at all; equal rows give equal bytes.  Raises RuntimeError, and
+    leaves an older file as it is, when there are not as many rows as `expected`.
     """
     pyarrow = require("pyarrow", extra="curation")
     parquet = require("pyarrow.parquet", extra="curation")
     # Groups wait as compact tables until all columns are known.
     groups = [_table(pyarrow, group, further or _further_of(group)) for group in _groups(rows)]
+    count = sum(group.num_rows for group in groups)
+    if expected is not None and count != expected:
+        raise RuntimeError(f"{expected} clips went in and {count} rows came out")
     names = further if further is not None else {name for group in groups for name in _named(group)}
     schema = _schema(pyarrow, sorted(names, key=_place))
     with (
@@ -60,7 +66,7 @@ def write_clips(path: Path, rows: Iterable[ClipRow], *, further: Sequence[str] |
     ):
         for group in groups:
             writer.write_table(_with_columns(pyarrow, group, schema), row_group_size=ROWS_PER_GROUP)
-    return sum(group.num_rows for group in groups)
+    return count
 
 
 def table(path: Path | str) -> Any:

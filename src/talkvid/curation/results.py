@@ -1,7 +1,7 @@
 """From the journals of a run to the rows of its tables, one source after another."""
 
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ class Tally:
 
     by_status: Counter[str] = field(default_factory=Counter)
     by_code: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Length of the clips by status."""
 
     def counted(self, rows: Iterable[ClipRow]) -> Iterator[ClipRow]:

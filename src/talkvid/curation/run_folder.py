@@ -98,7 +98,7 @@ class RunFolder:
 
 def is_run_folder(path: Path | str) -> bool:
     """Return whether a folder is that of a run that found out which clips there are."""
-    return RunFolder(Path(path)).sources.is_file()
+    return bool(str(path)) and RunFolder(Path(path)).sources.is_file()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -69,8 +69,10 @@ def copied(path: Path, folder: Path, number: int, options: Sequence[str], length
 
 def tell(name: str, pairs: Sequence[tuple[ClipRow, ClipRow]]) -> None:
     """Print one line of the table."""
-    measures = [compare(look_at(one), look_at(other)) for one, other in pairs]
-    same = sum(bool(find_duplicates(pair, {row.clip_id: look_at(row) for row in pair})) for pair in pairs)
+    rows = {row.clip_id: row for pair in pairs for row in pair}
+    looks = {clip_id: look_at(row) for clip_id, row in rows.items()}
+    measures = [compare(looks[one.clip_id], looks[other.clip_id]) for one, other in pairs]
+    same = sum(bool(find_duplicates(pair, looks)) for pair in pairs)
     bits, agreements = ([measure[place] for measure in measures] for place in (0, 1))
     told = f"{min(bits):.0f} {statistics.median(bits):.0f} {max(bits):.0f}"
     fits = f"{min(agreements):.2f} {statistics.median(agreements):.2f} {max(agreements):.2f}"

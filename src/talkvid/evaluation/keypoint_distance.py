@@ -50,7 +50,7 @@ def keypoint_distance(
         for points, size in ((made, made_size), (truth, truth_size))
     )
     name = _name("AKD", backend, original=AKD_BACKEND)
-    facts = {"points": int(made.shape[1]), "scale": f"pixels of {SIDE:g}x{SIDE:g}"}
+    facts: Facts = {"points": int(made.shape[1]), "scale": f"pixels of {SIDE:g}x{SIDE:g}"}
     return _mean_distance(ours, theirs, name=name, facts={**facts, "backend": backend})
 
 
@@ -70,7 +70,7 @@ def embedding_distance(
         for side in (made, truth)
     )
     name = _name("AED", backend, original=AED_BACKEND)
-    facts = {"numbers": dims, "backend": backend}
+    facts: Facts = {"numbers": dims, "backend": backend}
     return _mean_distance(ours.reshape(-1, 1, dims), theirs.reshape(-1, 1, dims), name=name, facts=facts)
 
 

@@ -96,8 +96,7 @@ def lip_landmark_distance(made: FaceTracks, truth: FaceTracks) -> LandmarkDistan
 
 
 def _complete(points: Array) -> Array:
-    complete: Array = np.isfinite(points).all(axis=(1, 2))
-    return complete
+    return np.asarray(np.isfinite(points).all(axis=(1, 2)))
 
 
 def _measured(

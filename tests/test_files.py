@@ -33,6 +33,18 @@ def test_a_very_long_name_still_has_room_for_its_temporary(tmp_path: Path) -> No
     assert target.exists()
 
 
+def test_temporaries_of_two_long_names_with_one_beginning_are_told_apart(tmp_path: Path) -> None:
+    # Once: their names were cut to the same letters, and cleaning up after one file took the other's.
+    beginning = "n" * 80
+    with (
+        atomic_path(tmp_path / f"{beginning}1.mp4") as first,
+        atomic_path(tmp_path / f"{beginning}2.mp4") as second,
+    ):
+        assert first.stem.rpartition(".")[0] != second.stem.rpartition(".")[0]
+        first.touch()
+        second.touch()
+
+
 def test_an_output_below_a_file_or_onto_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with (

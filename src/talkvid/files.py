@@ -1,11 +1,15 @@
 """Finishing files: an output exists under its name only when it is complete."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+MOST_LETTERS = 60
+"""Of a target's name in the name of its temporary file."""
 
 
 def make_parent(target: Path) -> None:
@@ -32,8 +36,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(os.path.abspath(target))
     make_parent(target)
-    # The stem is cut so that the longest legal file name still leaves room for the random part.
-    temporary = target.with_name(f".{target.stem[:60]}.{secrets.token_hex(4)}{target.suffix}")
+    temporary = target.with_name(f".{short_name(target.stem)}.{secrets.token_hex(4)}{target.suffix}")
     try:
         yield temporary
         # Some writers (safetensors) make files that only their owner may read.
@@ -58,13 +61,24 @@ def atomic_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
         raise ValueError(f"{target}: the output is a file; give the path of a new folder")
     else:
         make_parent(target)
-    temporary = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}")
+    temporary = target.with_name(f".{short_name(target.name)}.{secrets.token_hex(4)}")
     temporary.mkdir()
     try:
         yield temporary
         os.replace(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def short_name(name: str) -> str:
+    """Return the name, or for a long one its beginning and a hash of the whole, 60 letters in all.
+
+    The longest legal file name then leaves room for a random part, and no two names are mistaken.
+    """
+    if len(name) <= MOST_LETTERS:
+        return name
+    told = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
+    return f"{name[: MOST_LETTERS - len(told) - 1]}~{told}"
 
 
 def _new_file_mode() -> int:

@@ -22,6 +22,7 @@ from talkvid.face.crop import (
     square_crop,
 )
 from talkvid.face.detect import FaceDetector
+from talkvid.files import short_name
 from talkvid.media.audio import AudioSource, load_audio
 from talkvid.media.files import require_file
 from talkvid.media.video import probe, read_frames
@@ -204,7 +205,9 @@ def _check_target(source: Source, settings: PrepareSettings, entry: SampleEntry)
     other = stored_metadata(settings.output_dir / entry.face_info).get("source", str(source.video))
     if other != str(source.video) and Path(other).is_file():
         raise ValueError(f"its id is taken by {other} in this output folder; choose another folder or id")
-    pattern = re.compile(rf"\.{re.escape(source.id[:60])}\.[0-9a-f]{{8}}(\.pictures)?\.(mp4|safetensors)")
+    pattern = re.compile(
+        rf"\.{re.escape(short_name(source.id))}\.[0-9a-f]{{8}}(\.pictures)?\.(mp4|safetensors)"
+    )
     for folder in {(settings.output_dir / path).parent for path in _files(entry)}:
         for path in folder.glob(".*") if folder.is_dir() else ():
             if pattern.fullmatch(path.name):

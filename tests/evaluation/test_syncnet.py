@@ -84,7 +84,7 @@ def test_sound_features_are_those_of_the_published_network(encoder: SyncNetEncod
     assert np.abs(features[:, STORED["columns"]] - told).max() < 1e-4 * STORED["sound_deviation"]
 
 
-@pytest.mark.parametrize("count", [4, 5, 7, 8, 10])
+@pytest.mark.parametrize("count", [4, 5, 8])
 def test_batches_change_nothing(encoder: SyncNetEncoder, network: SyncNet, count: int) -> None:
     pictures = drawn_pictures(10)[:count]
     at_once = SyncNetEncoder(SyncNetWeights(network, ""), batch=20)
@@ -96,10 +96,10 @@ def test_batches_change_nothing(encoder: SyncNetEncoder, network: SyncNet, count
 def test_a_stream_keeps_no_more_pictures_than_one_batch_needs(encoder: SyncNetEncoder) -> None:
     # Once: all pictures of a clip were stacked as float32 before the first feature was made.
     stream, most = encoder.lip_stream(), 0
-    for picture in np.repeat(drawn_pictures(1), 16, axis=0):
+    for picture in np.repeat(drawn_pictures(1), 12, axis=0):
         stream.add(picture)
         most = max(most, len(stream._waiting))
-    assert most < 3 + 4 and len(stream.finish()) == 12
+    assert most < 3 + 4 and len(stream.finish()) == 8
 
 
 def test_a_file_is_read_strictly_and_without_running_code(network: SyncNet, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from talkvid.evaluation.syncnet_network import (
 from talkvid.evaluation.syncnet_weights import SyncNetWeights
 from talkvid.records import Array
 
-BATCH = 16
-"""Windows computed at a time: about 250 MB of intermediate numbers."""
+BATCH = 8
+"""Windows computed at a time: one layer's numbers are 37 MB; larger batches are no faster on a CPU."""
 
 
 class LipStream(Protocol):

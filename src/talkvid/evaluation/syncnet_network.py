@@ -45,7 +45,10 @@ class SyncNet(nn.Module):
 
 def _head() -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(EMBEDDED, EMBEDDED), nn.BatchNorm1d(EMBEDDED), nn.ReLU(), nn.Linear(EMBEDDED, NUM_FEATURES)
+        nn.Linear(EMBEDDED, EMBEDDED),
+        nn.BatchNorm1d(EMBEDDED),
+        nn.ReLU(inplace=True),
+        nn.Linear(EMBEDDED, NUM_FEATURES),
     )
 
 
@@ -55,7 +58,8 @@ def _sound_layers() -> list[nn.Module]:
     def block(
         inputs: int, outputs: int, kernel: tuple[int, int] = (3, 3), padding: int = 1
     ) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.BatchNorm2d(outputs), nn.ReLU()]
+        layer = nn.Conv2d(inputs, outputs, kernel, padding=padding)
+        return [layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
     return [
         *block(1, 64),
@@ -79,7 +83,7 @@ def _lip_layers() -> list[nn.Module]:
         layer = nn.Conv3d(
             inputs, outputs, (span, kernel, kernel), stride=(1, stride, stride), padding=(0, padding, padding)
         )
-        return [layer, nn.BatchNorm3d(outputs), nn.ReLU()]
+        return [layer, nn.BatchNorm3d(outputs), nn.ReLU(inplace=True)]
 
     def pool(padding: int = 0) -> nn.Module:
         return nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, padding, padding))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from talkvid.curation.records import Span
-from talkvid.curation.scorer import Scorer, Unscorable
+from talkvid.curation.scorer import LumaLook, Scorer, Unscorable
 from talkvid.media import ffmpeg
 from talkvid.media.container import open_media, video_stream
 from talkvid.media.video_window import FrameTables
@@ -131,11 +131,22 @@ def see(scorer: Scorer, span: Span, pictures: Mapping[int, Array]) -> None:
     """Score a clip from pictures that are there already."""
     look = scorer.begin(span)
     for index in scorer.wanted(span):
-        look.see(index, pictures[index])
+        if isinstance(look, LumaLook):
+            look.see_luma(index, small_luma(pictures[index], look.luma_side))
+        else:
+            look.see(index, pictures[index])
     try:
         look.finish()
     except Unscorable as error:
         print(f"{span.name}: {error}")
+
+
+def small_luma(picture: Array, side: int) -> Array:
+    """Return an RGB picture as grey with that longer side."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
 
 
 def cpu_now() -> float:

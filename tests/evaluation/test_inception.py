@@ -74,6 +74,8 @@ def test_a_video_is_gathered_in_batches_and_counted(
     with pytest.raises(ValueError, match="no pictures"):
         extractor.gather([], moments)
     with pytest.raises(ValueError, match="RGB uint8"):
+        extractor.features(np.stack(frames) / 255)
+    with pytest.raises(ValueError, match="RGB uint8"):
         extractor.gather([np.zeros((8, 8), np.uint8)], moments)
     with pytest.raises(ValueError, match=r"3 made and 3 true samples are too few .* needs 2049 on each side"):
         inception_distance(extractor, moments, moments)

@@ -166,6 +166,16 @@ def test_pictures_too_small_for_the_last_layer_are_refused(tmp_path: Path) -> No
         lpips.distances(enough, enough[:, 1:])
 
 
+def test_values_that_are_not_0_to_255_are_refused(tmp_path: Path) -> None:
+    # Once: pictures of 0 to 1 went in where -1 to 1 was meant, and a smaller distance came out.
+    first, second = two_pairs()
+    lpips = measure(tmp_path)
+    with pytest.raises(ValueError, match="RGB uint8"):
+        lpips.distances(first / 255, second / 255)
+    with pytest.raises(ValueError, match="stack of"):
+        lpips.distances(first[0], second[0])
+
+
 def test_change_over_time_is_the_distance_of_neighbours(tmp_path: Path) -> None:
     lpips = measure(tmp_path)
     frames = noise_frames(4, seed=5, size=40)

@@ -56,6 +56,15 @@ def test_dark_pictures_do_not_wrap_around() -> None:
     assert pixel_agreement([(dark, light)]).psnr_db == 0
 
 
+def test_pictures_of_another_size_or_type_are_refused_and_never_broadcast() -> None:
+    first, second = drawn_pair()
+    for measure in (pixel_agreement, ssim):
+        with pytest.raises(ValueError, match="bring both to one size"):
+            measure([(first, second[:1])])
+        with pytest.raises(ValueError, match="RGB uint8"):
+            measure([(first / 255, second / 255)])
+
+
 def test_ssim_follows_three_stated_rules() -> None:
     # Once: "SSIM" of one pair was 0.79, 0.80 or 0.81 by window and border, and no paper said which.
     first, second = drawn_pair()

@@ -25,3 +25,14 @@ def checked_frame(frame: Array) -> Array:
             f"a picture is {frame.dtype} {frame.shape}; pictures are RGB uint8 (height, width, 3), 0 to 255"
         )
     return frame
+
+
+def checked_stack(pictures: Array) -> Array:
+    """Return the pictures when they are RGB uint8 (B H W 3), not empty; ValueError otherwise.
+
+    Values of 0 to 1 would go through every network without a word and give another number.
+    """
+    if pictures.ndim != 4 or not len(pictures):
+        raise ValueError(f"pictures are a stack of {pictures.shape}; give (pictures, height, width, 3)")
+    checked_frame(pictures[0])
+    return pictures

@@ -27,7 +27,7 @@ def frame_pairs(made: Iterable[Array], truth: Iterable[Array]) -> Iterator[Frame
                 f"the {short} video ends after {count} pictures, the {long} one goes on; "
                 "align them with aligned_pairs or cut the longer one"
             )
-        yield _checked_pair(ours, theirs, count)  # type: ignore[arg-type]
+        yield checked_pair(ours, theirs, number=count)  # type: ignore[arg-type]
     if count < 0:
         raise ValueError("there are no pictures to compare; give two videos with pictures")
 
@@ -54,17 +54,19 @@ def aligned_pairs(
             shown += 1
         if picture is None:
             break
-        yield _checked_pair(ours, picture, count)
+        yield checked_pair(ours, picture, number=count)
         count += 1
     if not count:
         raise ValueError("the made and the true video share no picture; give two videos with pictures")
 
 
-def _checked_pair(ours: Array, theirs: Array, number: int) -> FramePair:
+def checked_pair(ours: Array, theirs: Array, *, number: int | None = None) -> FramePair:
+    """Return both pictures when they are RGB uint8 (H W 3) of one size; ValueError otherwise."""
     ours, theirs = checked_frame(ours), checked_frame(theirs)
     if ours.shape != theirs.shape:
+        where = "" if number is None else f"pair {number}: "
         raise ValueError(
-            f"pair {number}: the made picture is {picture_size(ours)}, the true one {picture_size(theirs)}; "
+            f"{where}the made picture is {picture_size(ours)}, the true one {picture_size(theirs)}; "
             "bring both to one size first"
         )
     return ours, theirs

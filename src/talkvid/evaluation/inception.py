@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkvid.evaluation.facts import WHOLE, Facts, checked_frame
+from talkvid.evaluation.facts import WHOLE, Facts, checked_frame, checked_stack
 from talkvid.evaluation.feature_moments import FeatureMoments
 from talkvid.evaluation.frechet import FrechetDistance, frechet_distance
 from talkvid.evaluation.inception_blocks import MIXED, STEM, ConvNorm, Mixed, Step, pooled
@@ -100,7 +100,11 @@ class InceptionFeatures:
     @torch.inference_mode()
     def features(self, pictures: Array) -> Array:
         """Return (B, 2048) float64 of uint8 pictures (B H W 3) of any size."""
-        values = torch.from_numpy(np.ascontiguousarray(pictures)).to(self.device).permute(0, 3, 1, 2)
+        values = (
+            torch.from_numpy(np.ascontiguousarray(checked_stack(pictures)))
+            .to(self.device)
+            .permute(0, 3, 1, 2)
+        )
         side = (SIDE, SIDE)
         resized = functional.interpolate(values.float() / 255, side, mode="bilinear", align_corners=False)
         found: Array = self._net(2 * resized - 1).double().cpu().numpy()

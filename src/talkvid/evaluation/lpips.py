@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from talkvid.evaluation.facts import WHOLE, Fact, Facts, picture_size
+from talkvid.evaluation.facts import WHOLE, Fact, Facts, checked_stack, picture_size
 from talkvid.evaluation.frame_pairs import FramePair
 from talkvid.evaluation.lpips_trunks import ALEX_LAYERS, VGG_LAYERS, Layer, Trunk
 from talkvid.evaluation.weight_files import (
@@ -131,6 +131,7 @@ class Lpips:
     @torch.inference_mode()
     def distances(self, first: Array, second: Array) -> Array:
         """Return the distances (B,) float64 of uint8 pictures (B H W 3) of one size."""
+        first, second = checked_stack(first), checked_stack(second)
         if first.shape != second.shape:
             raise ValueError(
                 f"pictures of {first.shape} and {second.shape} cannot be compared; make one size"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from talkvid.evaluation.facts import WHOLE, Facts, picture_size
-from talkvid.evaluation.frame_pairs import FramePair
+from talkvid.evaluation.frame_pairs import FramePair, checked_pair
 from talkvid.records import Array
 
 VERSION = 1
@@ -41,7 +41,8 @@ class PixelMeter:
         self._sizes: set[str] = set()
 
     def add(self, made: Array, truth: Array) -> None:
-        """Take one pair of uint8 pictures (H W 3)."""
+        """Take one pair of uint8 pictures (H W 3); ValueError when they are not or differ in size."""
+        made, truth = checked_pair(made, truth)
         difference = made.astype(np.float64) - truth
         squared = float(np.square(difference).mean())
         self._absolute += float(np.abs(difference).mean())

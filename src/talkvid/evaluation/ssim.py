@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from talkvid.evaluation.facts import WHOLE, Facts, picture_size
-from talkvid.evaluation.frame_pairs import FramePair
+from talkvid.evaluation.frame_pairs import FramePair, checked_pair
 from talkvid.records import Array
 
 VERSION = 1
@@ -72,7 +72,7 @@ def ssim(pairs: Iterable[FramePair], *, rule: SsimRule = GAUSSIAN) -> Ssim:
     total, lowest, count = 0.0, np.inf, 0
     sizes: set[str] = set()
     for made, truth in pairs:
-        value = picture_ssim(made, truth, rule=rule)
+        value = picture_ssim(*checked_pair(made, truth), rule=rule)
         total, lowest, count = total + value, min(lowest, value), count + 1
         sizes.add(picture_size(made))
     if not count:

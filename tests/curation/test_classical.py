@@ -139,8 +139,8 @@ def test_curves_fall_and_are_fitted_between_good_and_bad() -> None:
     values = [curve(value) for value in (0, 1, 2, 4, 100)]
     assert values[0] == 100 and values[2] == 50 and values == sorted(values, reverse=True)
     fitted = fitted_curve([0.9, 1.0, 1.1], [4.0, 5.0])
-    assert fitted.half == pytest.approx(math.sqrt(1.09 * 4.05))
-    assert fitted(1.09) == pytest.approx(90) and fitted(4.05) == pytest.approx(10)
+    assert fitted.half == pytest.approx(math.sqrt(1.09 * 4.0))
+    assert fitted(1.09) == pytest.approx(90) and fitted(4.0) == pytest.approx(10)
     assert fitted_curve([1.0, 1.0], [1.1, 1.1]).steepness == STEEPEST
 
 

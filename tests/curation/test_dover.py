@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx_writer import Dimension, mean_model
 
 from talkvid.curation.dover import METADATA_KEYS, DoverModel, DoverScorer
 from talkvid.curation.dover_rescale import dover_scores
@@ -13,7 +14,6 @@ from talkvid.curation.quality import QualityConfig, build_quality_scorer
 from talkvid.curation.records import Span
 from talkvid.curation.shared_pass import view
 from talkvid.media.video_stream import Picture
-from tests.curation.onnx_writer import Dimension, mean_model
 
 SPAN = Span("film", "film.mp4", 1, 0, 40, (1, 25), 0, 40, 240, 256, 25.0)
 SIZE: tuple[Dimension, ...] = (3, 32, 224, 224)

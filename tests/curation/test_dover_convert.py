@@ -23,7 +23,7 @@ class SwinTransformer3D(torch.nn.Module):
     def __init__(self, use_checkpoint=True):
         super().__init__()
         assert not use_checkpoint
-        self.mix = torch.nn.Conv3d(3, 768, 32, 32)
+        self.mix = torch.nn.Sequential(torch.nn.AvgPool3d(32), torch.nn.Conv3d(3, 768, 1))
 
     def forward(self, x):
         return self.mix(x)

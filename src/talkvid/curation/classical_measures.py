@@ -70,7 +70,7 @@ def measure_picture(picture: Array) -> PictureMeasures:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     centre = centre_of(grey).astype(np.float32)
     tiles = tile_detail(grey)
-    thin, thin_centre = grey[::4, ::4], centre[::4, ::4]
+    thin, thin_centre = grey[::8, ::8], centre[::4, ::4]
     low, high = np.percentile(thin_centre, (2, 98))
     marks, edges = block_grid(centre)
     return PictureMeasures(

@@ -33,9 +33,9 @@ class Curve:
 
 
 CURVES = {
-    "edge_width_px": Curve(half=1.42, steepness=8.0),
-    "block_marks": Curve(half=1.73, steepness=8.0),
-    "noise": Curve(half=1.86, steepness=0.99),
+    "edge_width_px": Curve(half=1.44, steepness=8.0),
+    "block_marks": Curve(half=1.7, steepness=8.0),
+    "noise": Curve(half=2.16, steepness=1.08),
 }
 """Measure -> its curve."""
 STEEPEST = 8.0
@@ -94,10 +94,10 @@ def classical_scores(looks: Sequence[PictureMeasures]) -> dict[str, float]:
 def fitted_curve(good: Sequence[float], bad: Sequence[float]) -> Curve:
     """Return the curve that best parts the measures of good clips from those of degraded ones.
 
-    Its half point is the geometric mean of the 95th percentile of the good ones and the 5th of the bad ones,
-    which get 90 and 10, unless they lie so near to each other that the curve would be steeper than STEEPEST.
+    Its half point is the geometric mean of the good ones' 95th percentile and the least of the bad ones.
+    These get 90 and 10, unless they are so near to each other that the curve would exceed STEEPEST.
     """
-    highest, lowest = float(np.percentile(good, 95)), float(np.percentile(bad, 5))
+    highest, lowest = float(np.percentile(good, 95)), float(min(bad))
     half = math.sqrt(highest * lowest)
     if half <= highest:
         return Curve(half, STEEPEST)

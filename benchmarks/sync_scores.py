@@ -1,6 +1,6 @@
 """What SyncNet's numbers of one video cost: CPU seconds by part, and memory, for both protocols.
 
-    python benchmarks/sync_scores.py [--video CLIP.mp4] [--detector centerface] [--weights syncnet_v2.model]
+    python -m benchmarks.sync_scores [--video CLIP.mp4] [--detector centerface] [--weights syncnet_v2.model]
         [--seconds 10]
 
 Without `--weights` the network gets random numbers: the cost is the same, the scores mean nothing and are not

@@ -70,7 +70,8 @@ def test_the_table_is_the_same_to_the_byte_for_any_number_of_workers(tmp_path: P
 @pytest.fixture(scope="module")
 def ray() -> Any:
     module = pytest.importorskip("ray", reason="the extra `ray` is not installed: pip install 'talkvid[ray]'")
-    module.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}  # where the scorers of the tests are
+    module.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": paths})
     yield
     module.shutdown()
 

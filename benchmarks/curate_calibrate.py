@@ -30,7 +30,7 @@ from talkvid.curation.scorer import Scorer, Unscorable
 from talkvid.curation.shared_pass import file_pictures, view
 from talkvid.extras import require
 from talkvid.files import atomic_path
-from talkvid.media.video import probe
+from talkvid.media.video import probe, read_at
 from talkvid.media.video_window import FrameTables
 
 ENOUGH_LINES, ENOUGH_BITS_PER_PIXEL = 1080, 0.2
@@ -223,6 +223,17 @@ def plot(stage: str, rows: Sequence[Row], rules: Sequence[Rule], target: Path) -
     pyplot.close(figure)
 
 
+def cost_ms(scorer: Scorer, clip: Path, *, rounds: int = 30) -> float:
+    """Return the median CPU milliseconds, on one thread, that a look at one picture of a clip takes."""
+    (picture,) = read_at(clip, [whole_span(clip).num_frames // 2])
+    look, times = scorer.begin(whole_span(clip)), []
+    for _ in range(rounds):
+        begin = time.thread_time()
+        look.see(0, picture)
+        times.append(time.thread_time() - begin)
+    return float(np.median(times)) * 1000
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Return 0 when at least 90 % of the good clips pass and 90 % of each strong copy do not."""
     parser = argparse.ArgumentParser(
@@ -235,6 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--half", choices=("other", "fitted", "both"), default="other", help="(%(default)s)")
     parser.add_argument("--fit", action="store_true", help="print the curves that the first half gives")
     parser.add_argument("--mild", action="store_true", help="show how mildly spoilt copies do, too")
+    parser.add_argument("--cost", action="store_true", help="print what one picture of a good clip costs")
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args(argv)
     stage = arguments.stage
@@ -243,6 +255,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     clips = good_clips(arguments.media, arguments.good)
     rows = list(rows_of(stage, clips, scores, copies=arguments.copies, mild=arguments.mild))
     print(f"{len(rows)} clips, {time.process_time() - begin:.0f} CPU s with decoding\n")
+    if arguments.cost:
+        last = list(clips)[-1]
+        size = "x".join(str(side) for side in (probe(last).width, probe(last).height))
+        print(f"{cost_ms(scores.scorer, last):.1f} CPU ms per picture of {size}\n")
     if arguments.fit:
         print(fitted_curves(rows) + "\n")
     shown = [row for row in rows if arguments.half == "both" or row.fitted == (arguments.half == "fitted")]

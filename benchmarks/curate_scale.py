@@ -5,7 +5,8 @@
 
 `manifest` writes the journals of a run with that many clips in videos of 20 clips each, with seeded scores
 and the settings of the default profile.  Then it times the start of a run in which everything is done (until
-it knows that no clip waits), `decide` with another threshold, and the report without pictures.  `memory` draws
+it knows that no clip waits), `decide` with another threshold, and the report without pictures.
+`memory` draws
 that many little videos (64 px, 1 s), scans them, scores them with scorers that look at two pictures each, and
 prints the resident memory of the run and of its worker as it goes.
 """

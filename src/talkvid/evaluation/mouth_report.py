@@ -14,7 +14,7 @@ from talkvid.evaluation.lip_distance import lip_distance, lip_movement_distance,
 from talkvid.evaluation.mel_measure import MelWeights, control, mel_agreement
 from talkvid.evaluation.mouth_signals import mouth_signals
 from talkvid.evaluation.opening_agreement import opening_agreement
-from talkvid.evaluation.silence import mouth_rest
+from talkvid.evaluation.silence import mouth_rest, rest_ratio
 from talkvid.evaluation.video_look import VideoLook
 from talkvid.records import Array
 
@@ -175,8 +175,7 @@ def _row(name: str, found: Sequence[Measures]) -> ReportRow:
 
 def _rest_ratio(in_speech: Array, in_silence: Array) -> float:
     both = np.isfinite(in_speech) & np.isfinite(in_silence)
-    total = float(in_speech[both].sum())
-    return float(in_silence[both].sum()) / total if total > 0 else NAN
+    return rest_ratio(_mean(in_silence[both]), _mean(in_speech[both]))
 
 
 def _mean(values: Array) -> float:

@@ -11,6 +11,8 @@ from talkvid.speech.activity import speech_activity
 
 FEWEST_PICTURES = 6
 """A deviation over fewer pictures says nothing."""
+LEAST_MOVEMENT = 1e-6
+"""Inter-ocular distances; a mouth that varies less stands still."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,12 @@ class MouthRest:
     @property
     def ratio(self) -> float:
         """Return the deviation in silence over that in speech; NaN when one is missing or nothing moves."""
-        return self.in_silence / self.in_speech if self.in_speech > 0 else float("nan")
+        return rest_ratio(self.in_silence, self.in_speech)
+
+
+def rest_ratio(in_silence: float, in_speech: float) -> float:
+    """Return the first over the second; NaN when one is missing or nothing moves but for rounding."""
+    return in_silence / in_speech if in_speech > LEAST_MOVEMENT else float("nan")
 
 
 def mouth_rest(tracks: FaceTracks, sound: Array) -> MouthRest:

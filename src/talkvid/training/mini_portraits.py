@@ -108,10 +108,11 @@ def portrait_cases(
                 "still": _held(portrait, len(made.tracks), maker.fps),
             }
             others = [_start(sound, SECONDS) for key, sound in person.sounds.items() if key != name]
+            kind = f"portraits, {LONG_SECONDS:g} s" if long else "portraits"
             for row, video in rows.items():
                 sound = _start(person.sounds[name], len(video.tracks) / maker.fps)
                 clip = f"{person.name}, {name}"
-                yield Case(f"portraits: {row}", clip, video, sound, portrait=portrait, others=others)
+                yield Case(f"{kind}: {row}", clip, video, sound, portrait=portrait, others=others)
 
 
 def _held(portrait: VideoLook, count: int, fps: float) -> VideoLook:
@@ -120,7 +121,8 @@ def _held(portrait: VideoLook, count: int, fps: float) -> VideoLook:
 
 
 def _start(sound: Array, seconds: float) -> Array:
-    return sound[: round(seconds * AUDIO_RATE_HZ)]
+    """Return the first `seconds` of a sound, said again where it is shorter."""
+    return np.resize(sound, round(seconds * AUDIO_RATE_HZ))
 
 
 def draw_moments(videos: Sequence[Path]) -> Array:

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 
-from talkvid import __version__
 from talkvid.curation.comparison import Described, comparison_markdown
 from talkvid.curation.licences import backend
 from talkvid.curation.records import CODES, KEPT, UNSCORED
@@ -91,7 +91,7 @@ def _size(totals: Mapping[str, Amount]) -> Iterator[str]:
     yield ""
     part = share(kept.seconds, whole.seconds)
     yield (
-        f"{plural(kept.clips, 'clip')}, {hours(kept.seconds)} hours, chosen by talkvid {__version__} "
+        f"{plural(kept.clips, 'clip')}, {hours(kept.seconds)} hours, chosen by talkvid {version('talkvid')} "
         f"from {hours(whole.seconds)} hours ({part} of the length)."
     )
     yield ""

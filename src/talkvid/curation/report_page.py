@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from talkvid import __version__
 from talkvid.curation import report_clips, report_overview, report_picks, report_scores, report_work
 from talkvid.curation.records import FAILED, REJECTED
 from talkvid.curation.report_clips import Pictures, preformatted
@@ -44,7 +44,7 @@ class Page:
         """Return the HTML of the page; nothing in it is loaded from anywhere, and no script is in it."""
         sections = self.sections()
         written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        told = f" \N{MIDDLE DOT} written {written} by talkvid {__version__}"
+        told = f" \N{MIDDLE DOT} written {written} by talkvid {version('talkvid')}"
         body = join(
             [
                 tag("h1", heading),
@@ -149,7 +149,7 @@ class Page:
 
 def versions() -> dict[str, str]:
     """Return the versions of this package, of Python and of the packages that scores depend on."""
-    found = {"talkvid": __version__, "python": platform.python_version()}
+    found = {"talkvid": version("talkvid"), "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

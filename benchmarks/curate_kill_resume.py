@@ -46,7 +46,7 @@ def main() -> int:
         begin = time.monotonic()
         subprocess.run(command(videos, work / "whole", args.workers), check=True, capture_output=True)
         length = time.monotonic() - begin
-        print(f"undisturbed: {length:.1f} s")
+        print(f"undisturbed: {length:.1f} s", flush=True)
         kills = kill_again_and_again(
             command(videos, work / "killed", args.workers), work / "killed", args, length
         )
@@ -75,6 +75,7 @@ def kill_again_and_again(
             process.send_signal(signal.SIGKILL)
         if process.wait() == -signal.SIGKILL:
             kills[moment(out)] += 1
+            print(f"kill {kills.total()}: {moment(out)}", flush=True)
         else:  # it was through: begin anew, so that every kill hits work
             kills["finished, begun anew"] += 0
             for name in (*TABLES, *(f"journal/{name}" for name in JOURNALS)):

@@ -25,12 +25,14 @@ def usual_way(
     video: Path,
     out: Path,
     scorers: Mapping[str, Scorer],
-    decodes: dict[str, Counter[str]],
+    seen: Counter[str],
     parts: Counter[str],
 ) -> None:
-    """Cut, transcode every scene and score each from decodes of its own."""
+    """Cut, transcode every scene and score each from decodes of its own.
+
+    `seen` receives the pictures decoded by step, `parts` the CPU seconds.
+    """
     out.mkdir()
-    seen = decodes.setdefault(f"usual {video}", Counter())
     seen.clear()
     begin = cpu_now()
     scenes = find_scenes(video, seen)

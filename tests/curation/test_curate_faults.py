@@ -172,7 +172,13 @@ def test_a_run_that_is_stopped_ends_its_workers_and_can_go_on(tmp_path: Path, nu
     out = tmp_path / "out"
     words = [str(tmp_path / "list.txt"), "-o", str(out), "stages=[]", "finish=[]", "--workers", "1"]
     command = [sys.executable, "-m", "talkvid.cli.curate", "run", *words]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    # A shell starts its background jobs deaf to Ctrl-C, and the tests may run in one.
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     journal = out / "journal" / "scan.jsonl"
     while not (journal.exists() and journal.read_bytes()):
         assert process.poll() is None

@@ -134,7 +134,7 @@ class HeadClip:
             return head_scores(self._looks, self._size, across_gaps=self._config.across_gaps)
         several = sum(look.num_faces > 1 for look in self._looks)
         none = len(self._looks) - several
-        told = f"none of {len(self._looks)} looks shows exactly one face: {none} show none, {several} show several"
+        told = f"none of {len(self._looks)} looks shows one face: {none} show none, {several} show several"
         raise Unscorable("MULTI_FACE" if several and several >= none else "NO_FACE", told)
 
 

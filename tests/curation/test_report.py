@@ -6,12 +6,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from curated_run import FURTHER, broken_file, write_run
 
 from talkvid.curation.manifest import CLIPS, write_clips
 from talkvid.curation.records import KEPT, REJECTED
 from talkvid.curation.report import build_report
 from talkvid.curation.report_settings import ReportConfig
-from tests.curation.curated_run import FURTHER, broken_file, write_run
 
 EVIL = "</style><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 NO_PICTURES = ReportConfig(thumbnails=0)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from curated_run import FURTHER, broken_file, judged, write_run
 
 from talkvid.curation.manifest import CLIPS, ClipRow, write_clips
 from talkvid.curation.records import FAILED, KEPT, REJECTED, UNSCORED, Span
@@ -18,7 +19,6 @@ from talkvid.curation.report_numbers import (
     totals,
 )
 from talkvid.curation.report_table import RunTable
-from tests.curation.curated_run import FURTHER, broken_file, judged, write_run
 
 
 def table_of(rows: list[ClipRow], folder: Path) -> RunTable:

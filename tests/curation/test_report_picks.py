@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+from curated_run import FURTHER, broken_file, write_run
 
 from talkvid.curation.manifest import CLIPS, write_clips
 from talkvid.curation.records import KEPT, REJECTED
@@ -12,7 +13,6 @@ from talkvid.curation.report_picks import (
     wanted_pictures,
 )
 from talkvid.curation.report_table import RunTable
-from tests.curation.curated_run import FURTHER, broken_file, write_run
 
 
 def test_close_calls_are_the_clips_nearest_to_each_threshold(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from curated_run import FURTHER, write_run
 from PIL import Image
 
 from talkvid.curation.comparison import MEASURED, NOT_MEASURED, PUBLISHED, measured
@@ -20,7 +21,6 @@ from talkvid.curation.report_settings import ReportConfig
 from talkvid.curation.report_table import RunTable
 from talkvid.curation.statistics import write_statistics
 from talkvid.media.writer import VideoWriter
-from tests.curation.curated_run import FURTHER, write_run
 
 NO_SHEET = ReportConfig(sheet=0, thumbnails=0, title='Faces & $x$ | "quoted"')
 

@@ -110,6 +110,7 @@ def test_picked_pictures_are_exact_with_b_frames_uneven_times_and_any_codec(
     path = tmp_path / "uneven.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options={"bf": "2", "g": "9"})
+        assert isinstance(stream, av.video.stream.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
         stream.codec_context.time_base, stream.bit_rate = Fraction(1, 1000), 8_000_000
         for number in range(40):

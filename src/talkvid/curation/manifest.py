@@ -55,7 +55,7 @@ def write_clips(
     parquet = require("pyarrow.parquet", extra="curation")
     # Groups wait as compact tables until all columns are known.
     groups = [_table(pyarrow, group, further or _further_of(group)) for group in _groups(rows)]
-    count = sum(group.num_rows for group in groups)
+    count: int = sum(group.num_rows for group in groups)
     if expected is not None and count != expected:
         raise RuntimeError(f"{expected} clips went in and {count} rows came out")
     names = further if further is not None else {name for group in groups for name in _named(group)}

@@ -115,7 +115,7 @@ def _is_video(path: Path) -> bool:
     )
 
 
-def _files_beside(video: Path) -> dict[str, str]:
+def _files_beside(video: Path) -> dict[str, Any]:
     """Return the sound and the subtitles of the same name that lie beside a video; `name.en.vtt` counts."""
     sounds = (video.with_suffix(suffix) for suffix in AUDIO_SUFFIXES)
     audio = next((path for path in sounds if path != video and path.is_file() and not _is_video(path)), None)

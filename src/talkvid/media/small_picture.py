@@ -34,7 +34,8 @@ class SmallPictureReader:
             cv2.resize(_samples(plane), size, interpolation=cv2.INTER_LINEAR).ravel()
             for plane, size in zip(frame.planes, sizes, strict=True)
         ]
-        small = VideoFrame.from_ndarray(np.concatenate(sampled).reshape(-1, width), format="yuv420p")
+        planes: Array = np.concatenate(sampled).reshape(-1, width)
+        small = VideoFrame.from_ndarray(planes, format="yuv420p")
         small.color_range, small.colorspace = frame.color_range, frame.colorspace
         picture: Array = self._to_rgb.reformat(small, format="rgb24", threads=1).to_ndarray()
         return picture
@@ -42,5 +43,6 @@ class SmallPictureReader:
 
 def _samples(plane: VideoPlane) -> Array:
     """Return (H W) uint8 over the plane's own memory."""
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width]
+    rows: Array = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    samples: Array = rows[:, : plane.width]
+    return samples

@@ -8,12 +8,13 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from talkvid.curation.subtitles import SUFFIXES as SUBTITLE_SUFFIXES
 from talkvid.curation.talkvid_json import LANGUAGE, TalkVidEntry, entry_of, json_objects
+from talkvid.dataset.source_lists import with_unique_ids
 from talkvid.dataset.sources import AUDIO_SUFFIXES, VIDEO_SUFFIXES, id_of
 from talkvid.media.files import container_kind
 
@@ -139,7 +140,7 @@ def _in_list(path: Path, base: Path) -> list[VideoSource]:
     else:
         values = json_objects(path)
     sources = [_of_entry(value, number, base) for number, value in enumerate(values, start=1)]
-    return _with_unique_ids(sources)
+    return with_unique_ids(sources)
 
 
 def _of_entry(value: Any, number: int, base: Path) -> VideoSource:
@@ -198,16 +199,3 @@ def _info(entry: TalkVidEntry) -> dict[str, Any]:
 
 def _not_local(address: str, number: int) -> str:
     return f"entry {number}: {address} is an address; fetch it first: talkvid curate download"
-
-
-def _with_unique_ids(sources: Sequence[VideoSource]) -> list[VideoSource]:
-    """Return the sources, later entries of a taken id made into unusable ones of another id."""
-    taken: set[str] = set()
-    result = []
-    for number, source in enumerate(sources, start=1):
-        if source.id in taken:
-            problem = f"entry {number}: the id '{source.id}' is used by an earlier entry; give it another"
-            source = replace(source, id=f"{source.id}__entry-{number}", problem=source.problem or problem)
-        taken.add(source.id)
-        result.append(source)
-    return result

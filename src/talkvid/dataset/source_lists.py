@@ -11,11 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from talkvid.dataset.sources import Source, id_of, sound_beside
 
 logger = logging.getLogger(__name__)
+
+ListedT = TypeVar("ListedT", bound=Any)
+"""A frozen dataclass with `id` and `problem`."""
 
 LIST_SUFFIXES = (".txt", ".json", ".jsonl")
 ID = ("id", "clip_id", "video-id", "video_id")
@@ -50,7 +53,7 @@ def read_list(
         _source(entry, number, base, language=language, spans=spans)
         for number, entry in enumerate(entries, start=1)
     ]
-    return _with_unique_ids(sources)
+    return with_unique_ids(sources)
 
 
 def _entries(path: Path) -> list[Any]:
@@ -128,7 +131,7 @@ def _video(details: Mapping[str, Any], *, spans: bool) -> str:
     return f"{name}.mp4"
 
 
-def _with_unique_ids(sources: Sequence[Source]) -> list[Source]:
+def with_unique_ids(sources: Sequence[ListedT]) -> list[ListedT]:
     """Return the sources with later entries of a taken id turned into unusable ones of another id."""
     taken: set[str] = set()
     result = []

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from talkvid.curation.records import KEPT
-from talkvid.curation.report_marks import hours, share
+from talkvid.curation.report_marks import hours
 from talkvid.curation.report_numbers import ANNOTATED, amount, told_value
 from talkvid.curation.report_table import UNKNOWN, RunTable
 from talkvid.files import atomic_path
+from talkvid.page.marks import share
 
 MEASURED = "measured by this run"
 NOT_MEASURED = "not measured"

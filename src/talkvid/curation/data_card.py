@@ -8,9 +8,10 @@ from importlib.metadata import version
 from talkvid.curation.comparison import Described, comparison_markdown
 from talkvid.curation.licences import backend
 from talkvid.curation.records import CODES, KEPT, UNSCORED
-from talkvid.curation.report_marks import hours, plural, share
+from talkvid.curation.report_marks import hours
 from talkvid.curation.report_numbers import Amount, Distribution, RuleCount
 from talkvid.curation.report_table import UNKNOWN, RunTable, rule_text
+from talkvid.page.marks import plural, share
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 LARGEST_SIZE = "1M<n<10M"

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from talkvid.curation.records import FAILED, KEPT, REJECTED, UNSCORED
-from talkvid.curation.report_marks import Unit, count
+from talkvid.curation.report_marks import Unit
 from talkvid.curation.report_numbers import Amount, Distribution, Step
 from talkvid.extras import require
 from talkvid.files import atomic_path
+from talkvid.page.marks import count
 
 COLOURS = {KEPT: "#1d8a63", REJECTED: "#d99a2b", FAILED: "#c4392d", UNSCORED: "#9aa3ae"}
 ALL_COLOUR = "#c9d0d8"

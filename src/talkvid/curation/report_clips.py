@@ -4,23 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from talkvid.curation.records import CODES
-from talkvid.curation.report_marks import (
-    Html,
-    clock,
-    count,
-    join,
-    name,
-    plural,
-    readable,
-    safe,
-    table,
-    tag,
-    with_margin,
-)
+from talkvid.curation.report_marks import clock, readable, with_margin
 from talkvid.curation.report_overview import status_mark
 from talkvid.curation.report_picks import CloseCalls, Pick
 from talkvid.curation.report_table import RunTable, rule_text
 from talkvid.curation.thumbnails import Thumbnail
+from talkvid.page.marks import Html, count, join, name, plural, safe, table, tag
 
 AT_ONCE = 8
 """Rejected clips of a code that are seen without unfolding."""

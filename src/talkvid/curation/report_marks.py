@@ -1,13 +1,13 @@
-"""The small parts a report page is made of: escaped text, tables, bars, histograms; plain HTML and SVG."""
+"""The small parts a report page is made of beside text and tables: bars and histograms."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Self
 
 import numpy as np
 
+from talkvid.page.marks import DASH, Html, safe, ticks
 from talkvid.records import Array
 
 BINS = 36
@@ -18,60 +18,6 @@ FAR_OFF = 1.5
 PLOT_HEIGHT = 40.0
 LEAST_HEIGHT = 1.0
 """So that a single clip among many is seen."""
-DASH = "\N{EN DASH}"
-
-
-class Html(str):
-    """Text that is HTML already; every other text is escaped before it enters the page."""
-
-    __slots__ = ()
-
-
-Cell = str | Html
-
-
-def safe(text: Cell) -> Html:
-    """Return text fit for the page; names keep their own writing direction and cannot turn what follows."""
-    if isinstance(text, Html):
-        return text
-    visible = "".join(
-        mark if mark.isprintable() or mark == "\n" else "\N{REPLACEMENT CHARACTER}" for mark in text
-    )
-    return Html(escape(visible, quote=True))
-
-
-def name(text: str) -> Html:
-    """Return a file or clip name, set apart and free to break anywhere."""
-    return Html(f'<bdi class="name">{safe(text)}</bdi>')
-
-
-def join(parts: Iterable[Cell], between: str = "") -> Html:
-    """Return the parts, each safe, one after the other."""
-    return Html(between.join(safe(part) for part in parts))
-
-
-def tag(element: str, *content: Cell, **attributes: str) -> Html:
-    """Return an element with safe content; `class_` stands for `class`."""
-    told = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{safe(value)}"' for key, value in attributes.items()
-    )
-    return Html(f"<{element}{told}>{join(content)}</{element}>")
-
-
-def table(heads: Sequence[Cell], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[int] = ()) -> Html:
-    """Return a table whose columns `numbers` stand to the right; it scrolls by itself when it is wide."""
-    side = ['class="n"' if column in numbers else "" for column in range(len(heads))]
-    head = "".join(f"<th {kind}>{safe(text)}</th>" for kind, text in zip(side, heads, strict=True))
-    told = [
-        f'{kind} data-head="{safe(text)}"' if kind else "" for kind, text in zip(side, heads, strict=True)
-    ]
-    body = "".join(
-        f"<tr>{''.join(f'<td {kind}>{safe(text)}</td>' for kind, text in zip(told, row, strict=True))}</tr>"
-        for row in rows
-    )
-    return Html(
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
 
 
 def stacked(parts: Sequence[tuple[str, float]], total: float) -> Html:
@@ -82,21 +28,6 @@ def stacked(parts: Sequence[tuple[str, float]], total: float) -> Html:
         if total > 0 and value > 0
     )
     return Html(f'<span class="track">{pieces}</span>')
-
-
-def count(number: int) -> str:
-    """Return a whole number with its thousands apart."""
-    return f"{number:,}"
-
-
-def share(part: float, whole: float) -> str:
-    """Return a part in per cent; what is neither none nor all is never shown as such."""
-    if whole <= 0:
-        return DASH
-    percent = 100 * part / whole
-    if 0 < percent < 0.1:
-        return "< 0.1 %"
-    return f"{min(percent, 99.9):.1f} %" if 0 < part < whole else f"{percent:.0f} %"
 
 
 def value(number: float) -> str:
@@ -122,11 +53,6 @@ def _digits(number: float) -> int:
     if not math.isfinite(number) or number == 0 or abs(number) >= 1000:
         return 0
     return min(6, max(1, 3 - max(-1, math.floor(math.log10(abs(number))))))
-
-
-def plural(number: int, word: str) -> str:
-    """Return a number with its word: 1 rule, 2 rules."""
-    return f"{count(number)} {word}{'' if number == 1 else 's'}"
 
 
 def readable(operator: str) -> str:
@@ -208,17 +134,6 @@ def histogram(values: Array, good: Array, thresholds: Sequence[float]) -> Histog
         below=int(np.count_nonzero(values < low)),
         above=int(np.count_nonzero(values > high)),
     )
-
-
-def ticks(low: float, high: float) -> list[float]:
-    """Return round numbers within a range, the fewest that are at least three."""
-    power = 10.0 ** math.floor(math.log10(high - low))
-    for step in (power, power / 2, power / 5, power / 10):
-        first = math.ceil(low / step - 1e-9)
-        found = [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
-        if len(found) >= 3:
-            break
-    return found
 
 
 def axis(shown: Histogram) -> Html:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from talkvid.curation.records import CODES, FAILED, KEPT, REJECTED, UNSCORED
-from talkvid.curation.report_marks import Html, Unit, count, join, plural, safe, share, stacked, table, tag
+from talkvid.curation.report_marks import Unit, stacked
 from talkvid.curation.report_numbers import Amount, Distribution, Step
 from talkvid.curation.report_table import STATUSES, UNKNOWN
+from talkvid.page.marks import Html, count, join, plural, share, table, tag
 
 STAGE_WORDS = {
     "scan": "the file opens; cuts, length and speech",
@@ -175,13 +176,3 @@ def rejected_codes(codes: Mapping[str, Amount], total: Amount, unit: Unit) -> Ht
         for code, found in codes.items()
     ]
     return table(["code", "clips", "of all", "length"], rows, numbers=(1, 2, 3))
-
-
-def contents(sections: Sequence[tuple[str, str]]) -> Html:
-    """Return links to the sections, each (anchor, title)."""
-    return tag("nav", *(tag("a", title, href=f"#{anchor}") for anchor, title in sections))
-
-
-def section(anchor: str, title: str, *content: Html) -> Html:
-    """Return a section with its heading."""
-    return Html(f'<section id="{safe(anchor)}">{tag("h2", title)}{join(content)}</section>')

@@ -15,12 +15,12 @@ from talkvid.curation import report_clips, report_overview, report_picks, report
 from talkvid.curation.records import FAILED, REJECTED
 from talkvid.curation.report_clips import Pictures, preformatted
 from talkvid.curation.report_events import read_models, read_work
-from talkvid.curation.report_marks import Html, Unit, join, name, plural, safe, tag
+from talkvid.curation.report_marks import Unit
 from talkvid.curation.report_numbers import Amount, codes_of, distributions, funnel, rule_counts, totals
-from talkvid.curation.report_overview import section
 from talkvid.curation.report_picks import CloseCalls, Pick
 from talkvid.curation.report_style import STYLE
 from talkvid.curation.report_table import RunTable
+from talkvid.page.marks import Html, contents, document, join, name, plural, section, tag
 
 CONFIG = "config.yaml"
 PACKAGES = ("av", "numpy", "opencv-python", "scenedetect", "onnxruntime", "pyarrow", "torch")
@@ -50,17 +50,12 @@ class Page:
                 tag("h1", heading),
                 tag("p", name(str(self.out.resolve())), told, class_="soft"),
                 report_overview.summary(self.totals, self.rejected, num_whole=self.num_whole, unit=self.unit),
-                report_overview.contents([(anchor, title) for anchor, title, _ in sections]),
+                contents([(anchor, title) for anchor, title, _ in sections]),
                 self.headline(),
                 *(section(anchor, title, *content) for anchor, title, content in sections),
             ]
         )
-        return (
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>{safe(heading)}</title><style>{STYLE}\n{self.pictures.style()}</style></head>"
-            f"<body><main>{body}</main></body></html>\n"
-        )
+        return document(heading, f"{STYLE}\n{self.pictures.style()}", body)
 
     @cached_property
     def totals(self) -> dict[str, Amount]:

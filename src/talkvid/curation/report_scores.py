@@ -7,21 +7,10 @@ import numpy as np
 from talkvid.curation.licences import backend
 from talkvid.curation.profiles import Rule
 from talkvid.curation.records import CODES
-from talkvid.curation.report_marks import (
-    Html,
-    axis,
-    count,
-    histogram,
-    histogram_plot,
-    join,
-    plural,
-    readable,
-    table,
-    tag,
-    value,
-)
+from talkvid.curation.report_marks import axis, histogram, histogram_plot, readable, value
 from talkvid.curation.report_numbers import RuleCount
 from talkvid.curation.report_table import RunTable, holds, rule_text
+from talkvid.page.marks import Html, count, join, plural, table, tag
 from talkvid.records import Array
 
 ALLOWED = {True: "commercial use allowed", False: "not for commercial use", None: "commercial use: not known"}

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from talkvid.curation.records import CODES
 from talkvid.curation.report_events import Work
-from talkvid.curation.report_marks import Html, clock, count, join, name, share, stacked, table, tag
+from talkvid.curation.report_marks import clock, stacked
+from talkvid.page.marks import Html, count, join, name, share, table, tag
 
 MOST_SLOW = 15
 

@@ -1,0 +1,1 @@
+"""What the pages that this package writes have in common: plain HTML, one look."""

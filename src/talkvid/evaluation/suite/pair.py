@@ -21,6 +21,11 @@ class Control:
     still: bool = False
     """Whether every picture is replaced by the first one."""
 
+    @property
+    def label(self) -> str:
+        """Return the name, for a shifted sound with the shift, so that several shifts are several rows."""
+        return f"{self.name} by {self.shift_s:g} s" if self.name == SHIFTED else self.name
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -46,8 +51,10 @@ class Pair:
 
     @property
     def row(self) -> str:
-        """Return the table's row: the system, or the system and the control."""
-        return self.system if self.control is None else f"{self.system}: {self.control.name}"
+        """Return the table's row: "ours", "truth", "truth: shifted sound by 0.6 s", "ours: wrong sound"."""
+        if self.control is None or self.control.name == TRUTH:
+            return self.system
+        return f"{self.system}: {self.control.label}"
 
     @property
     def id(self) -> str:

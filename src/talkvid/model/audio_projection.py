@@ -59,7 +59,8 @@ class AudioProjection(nn.Module):
         max_seq_len: int = 10,
     ) -> None:
         super().__init__()
-        self.latents = nn.Parameter(torch.randn(1, num_queries, dim) / dim**0.5)
+        self.latents = nn.Parameter(torch.empty(1, num_queries, dim))
+        nn.init.normal_(self.latents, std=dim**-0.5)
         self.pos_emb = nn.Embedding(max_seq_len, embedding_dim)
         self.proj_in = nn.Linear(embedding_dim, dim)
         self.proj_out = nn.Linear(dim, output_dim)

@@ -4,10 +4,11 @@ import logging
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from talkvid.model.audio_projection import AudioProjection
 from talkvid.model.bundle_config import CONFIG_FILE, BundleConfig, ModuleSpec
@@ -174,13 +175,25 @@ def _load_module(name: str, spec: ModuleSpec, checkpoint: Checkpoint) -> nn.Modu
         vae.load_folder(path)
         return vae
     state = _module_state(name, path, checkpoint.files.get("motion_module"))
-    with torch.device("meta"):  # no time and memory for random weights that are replaced at once
+    with torch.device("meta"), _Unfilled():  # no time and memory for weights that are replaced at once
         module = build_module(name, spec)
     load_state(module, state, source=str(path))
     if any(tensor.is_meta for tensor in chain(module.parameters(), module.buffers())):
         module = build_module(name, spec)  # it has buffers that are computed, not stored
         load_state(module, state, source=str(path))
     return module
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out the random filling of new weights; on "meta" torch would load its compiler for it."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def _module_state(name: str, path: Path, motion_file: Path | None) -> State:

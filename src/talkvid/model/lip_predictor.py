@@ -75,7 +75,9 @@ class LipPredictor(nn.Module):
         self.register_buffer("silent_row", torch.zeros(size.feature_dim))
         self.register_buffer("shape_mean", torch.zeros(2 * size.num_points))
         # Rows are directions times their deviation, so coefficients have unit size.
-        self.register_buffer("shape_basis", torch.eye(size.num_coefficients, 2 * size.num_points))
+        self.register_buffer(
+            "shape_basis", torch.zeros(size.num_coefficients, 2 * size.num_points).fill_diagonal_(1)
+        )
 
     def forward(self, windows: Tensor, own_shapes: Tensor) -> Tensor:
         """Return the displacement (B P 2) for feature `windows` (B T D), T = rows_before + rows_after.

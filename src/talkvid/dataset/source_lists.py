@@ -45,7 +45,7 @@ def read_list(
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such list; give a {', '.join(LIST_SUFFIXES)} file")
-    entries = _entries(path)
+    entries = list_entries(path)
     if not entries:
         raise ValueError(f"{path}: the list is empty")
     base = root or path.parent
@@ -56,8 +56,11 @@ def read_list(
     return with_unique_ids(sources)
 
 
-def _entries(path: Path) -> list[Any]:
-    """Return the entries of a list as they are; in an object by id each entry gets its key as id."""
+def list_entries(path: Path) -> list[Any]:
+    """Return the entries of a list as they are; in an object by id each entry gets its key as id.
+
+    ValueError when the file is no JSON or no list.
+    """
     text = path.read_text(encoding="utf-8-sig")
     if path.suffix == ".txt":
         lines = (line.strip() for line in text.splitlines())

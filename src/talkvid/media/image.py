@@ -42,6 +42,21 @@ def load_image(path: str | os.PathLike[str]) -> Array:
         raise ValueError(f"{path}: this picture cannot be decoded ({error}); copy it again") from error
 
 
+def probe_image(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return width and height as stored, without unpacking the picture; errors as `load_image`.
+
+    A picture that is damaged further in is not noticed.
+    """
+    path = require_file(path, what="picture")
+    try:
+        with Image.open(path) as picture:
+            return picture.width, picture.height
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: this is not a picture that can be read; give a JPEG or PNG") from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: this picture cannot be decoded ({error}); copy it again") from error
+
+
 def _to_srgb(picture: Image.Image, path: Path) -> Image.Image:
     profile = picture.info.get("icc_profile")
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):

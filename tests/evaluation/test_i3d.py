@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from talkvid.evaluation.clip_rule import ClipRule, cut_clips
 from talkvid.evaluation.feature_moments import FeatureMoments
-from talkvid.evaluation.i3d import ClipRule, I3dFeatures, cut_clips, video_distance
+from talkvid.evaluation.i3d import I3dFeatures, video_distance
 from talkvid.evaluation.weight_files import I3D_KINETICS
 from talkvid.records import Array
 from tests.evaluation.picture_pairs import noise_frames
@@ -133,10 +134,10 @@ def test_a_program_nobody_published_is_run_only_when_trusted(
     path = scripted(Standing(), tmp_path / "i3d.pt")
     loaded: list[str] = []
     monkeypatch.setattr("torch.jit.load", lambda *_, **__: loaded.append("run"))
-    with pytest.raises(ValueError, match=r"not the published I3D.*curl -L"):
+    with pytest.raises(ValueError, match=r"not the published I3D.*talkvid models fetch i3d"):
         I3dFeatures(path)
     assert not loaded
-    with pytest.raises(FileNotFoundError, match=f"curl -L -o {I3D_KINETICS.name}"):
+    with pytest.raises(FileNotFoundError, match="talkvid models fetch i3d"):
         I3dFeatures(tmp_path / "none.pt")
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,25 +16,10 @@ from talkvid.evaluation.video_look import VideoLook, kept_look, load_look, look_
 from talkvid.evaluation.yardstick import FaceYardstick, cache_name
 from talkvid.face.mediapipe_backend import MediapipeFace
 from talkvid.records import Array
-from tests.evaluation.drawn import babble, opening_from, sighting
+from tests.evaluation.drawn import ToldYardstick, babble, opening_from, sighting
 
 GREYISH = (90, 120, 150)
 OFFICIAL = ("lse", "lmd", "fid", "fvd", "sync-c", "sync-d")
-
-
-class ToldYardstick:
-    """Sees what it is told, picture by picture."""
-
-    name = "told"
-
-    def __init__(self, seen: list[Sighting | None], num_faces: int = 1) -> None:
-        self.seen, self.num_faces = seen, num_faces
-
-    def watch(self, frames: Iterable[Array]) -> Iterator[tuple[Array, Sighting | None]]:
-        yield from zip(frames, self.seen, strict=True)
-
-    def count(self, frame: Array) -> int:
-        return self.num_faces
 
 
 class ColourEmbedder:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from talkvid.cli.fetch_file import fetch_file
 
-NAMES = ("syncnet", "inception", "i3d", "alexnet", "vgg16", "lpips-alex", "lpips-vgg")
+NAMES = ("syncnet", "inception", "i3d", "alexnet", "vgg16", "lpips-alex", "lpips-vgg", "arcface")
 FOLDER = "evaluation"
 
 
@@ -17,15 +17,17 @@ def fetch(name: str, folder: Path, *, url: str | None, sha256: str | None, only_
     """
     from talkvid.evaluation import weight_files
 
-    files = {
-        "syncnet": weight_files.SYNCNET,
-        "inception": weight_files.FID_INCEPTION,
-        "i3d": weight_files.I3D_KINETICS,
-        "alexnet": weight_files.ALEXNET,
-        "vgg16": weight_files.VGG16,
-        "lpips-alex": weight_files.LPIPS_ALEX,
-        "lpips-vgg": weight_files.LPIPS_VGG,
-    }
+    known = (
+        weight_files.SYNCNET,
+        weight_files.FID_INCEPTION,
+        weight_files.I3D_KINETICS,
+        weight_files.ALEXNET,
+        weight_files.VGG16,
+        weight_files.LPIPS_ALEX,
+        weight_files.LPIPS_VGG,
+        weight_files.ARCFACE,
+    )
+    files = {file.fetched_as: file for file in known}
     assert set(files) == set(NAMES)
     file = files[name]
     target = folder / FOLDER / file.name

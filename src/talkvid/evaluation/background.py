@@ -33,6 +33,11 @@ def outside(box: Array, size: tuple[int, int], scale: float) -> Array:
     return mask
 
 
+def flicker_ratio(made: float, truth: float) -> float:
+    """Return the made video's flicker over the true one's; NaN when one is unknown or nothing changes."""
+    return made / truth if truth > 0 else float("nan")
+
+
 class BackgroundWatch:
     """Takes the pictures of a video one by one; holds one second of thumbnails, however long the video is."""
 

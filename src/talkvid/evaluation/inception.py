@@ -116,12 +116,17 @@ class InceptionFeatures:
         ValueError when there are no pictures.
         """
         count = 0
-        for batch in _batches(frames):
-            moments.add(self.features(batch))
-            count += len(batch)
+        for rows in self.batches(frames):
+            moments.add(rows)
+            count += len(rows)
         if not count:
             raise ValueError("this video has no pictures")
         moments.num_clips += 1
+
+    def batches(self, frames: Iterable[Array]) -> Iterator[Array]:
+        """Yield the features (B, 2048) float64 of RGB uint8 pictures (H W 3), BATCH pictures in memory."""
+        for batch in _batches(frames):
+            yield self.features(batch)
 
 
 @dataclass(frozen=True)

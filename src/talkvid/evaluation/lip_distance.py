@@ -1,10 +1,35 @@
 """How far the lips are from where the true clip's lips are, freed of where and how large the face is."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from talkvid.evaluation.pairing import paired
 from talkvid.evaluation.tracks import FaceTracks
 from talkvid.records import Array
+
+
+@dataclass(frozen=True)
+class LipAgreement:
+    """Both distances in % of the inter-ocular distance, and what a still mouth would get."""
+
+    distance: float
+    movement: float
+    still_distance: float
+    """Lip distance of a mouth that stays as in the true clip's first picture."""
+    still_movement: float
+
+
+def lip_agreement(made: FaceTracks, truth: FaceTracks) -> LipAgreement:
+    """Return all four; ValueError when the clips share no picture with a face."""
+    distance = lip_distance(made, truth)
+    still = still_mouth(truth)
+    return LipAgreement(
+        distance=distance,
+        movement=lip_movement_distance(made, truth),
+        still_distance=lip_distance(still, truth),
+        still_movement=lip_movement_distance(still, truth),
+    )
 
 
 def lip_distance(made: FaceTracks, truth: FaceTracks) -> float:

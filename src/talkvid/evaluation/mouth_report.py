@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from talkvid.evaluation.background import flicker_ratio
 from talkvid.evaluation.identity import identity_agreement
 from talkvid.evaluation.lags import ranking_share
-from talkvid.evaluation.lip_distance import lip_distance, lip_movement_distance, still_mouth
+from talkvid.evaluation.lip_distance import lip_agreement
 from talkvid.evaluation.mel_measure import MelWeights, control, mel_agreement
 from talkvid.evaluation.mouth_signals import mouth_signals
 from talkvid.evaluation.opening_agreement import opening_agreement
+from talkvid.evaluation.sharpness import sharpness_ratio
 from talkvid.evaluation.silence import mouth_rest, rest_ratio
 from talkvid.evaluation.video_look import VideoLook
 from talkvid.records import Array
@@ -137,20 +139,19 @@ def mouth_report(
 
 
 def _against_truth(made: VideoLook, truth: VideoLook) -> dict[str, float]:
-    still = still_mouth(truth.tracks)
+    lips = lip_agreement(made.tracks, truth.tracks)
     return {
         "opening_r": opening_agreement(made.tracks, truth.tracks),
-        "lip_distance": lip_distance(made.tracks, truth.tracks),
-        "lip_movement": lip_movement_distance(made.tracks, truth.tracks),
-        "still_distance": lip_distance(still, truth.tracks),
-        "still_movement": lip_movement_distance(still, truth.tracks),
-        "flicker": made.flicker / truth.flicker if truth.flicker > 0 else NAN,
+        "lip_distance": lips.distance,
+        "lip_movement": lips.movement,
+        "still_distance": lips.still_distance,
+        "still_movement": lips.still_movement,
+        "flicker": flicker_ratio(made.flicker, truth.flicker),
     }
 
 
 def _against_portrait(made: VideoLook, portrait: VideoLook) -> dict[str, float]:
-    base = _mean(portrait.sharpness)
-    found = {"sharpness": _mean(made.sharpness) / base if base > 0 else NAN}
+    found = {"sharpness": sharpness_ratio(made.sharpness, portrait.sharpness)}
     if made.embeddings.shape[1] and portrait.embeddings.shape[1]:
         agreement = identity_agreement(made.embeddings, portrait.embeddings[0])
         found |= {"identity": agreement.mean, "identity_lowest": agreement.lowest}

@@ -11,6 +11,17 @@ EVERY = 5
 """Of a video every fifth picture is measured."""
 
 
+def sharpness_ratio(made: Array, portrait: Array) -> float:
+    """Return the mean of `made` (K,) over that of `portrait` (L,), both of `face_sharpness`.
+
+    NaN are left out; NaN when a side has no other or the portrait's face is perfectly even.
+    """
+    ours, theirs = (values[np.isfinite(values)] for values in (made, portrait))
+    if not len(ours) or not len(theirs) or not theirs.mean() > 0:
+        return float("nan")
+    return float(ours.mean() / theirs.mean())
+
+
 def face_sharpness(picture: Array, box: Array) -> float:
     """Return the variance of the Laplacian of the grey face box resized to 160 px; NaN without a box.
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,20 @@ class FaceTracks:
         """Return the tracks of pictures `indices` (K,), which may repeat, at `fps` (default: the same)."""
         arrays = {name: getattr(self, name)[indices] for name in _ARRAYS}
         return FaceTracks(fps=self.fps if fps is None else fps, size=self.size, **arrays)
+
+    def scaled(self, size: tuple[int, int]) -> "FaceTracks":
+        """Return the tracks as of pictures stretched to `size`, width and height; depth goes with width."""
+        if size == self.size:
+            return self
+        across, down = size[0] / self.size[0], size[1] / self.size[1]
+        deep = np.array([across, down, across], np.float32)
+        moved = {
+            "lips": self.lips * deep,
+            "eyes": self.eyes * deep,
+            "points": self.points * deep[:2],
+            "box": self.box * deep[[0, 1, 0, 1]],
+        }
+        return replace(self, size=size, **moved)
 
 
 _ARRAYS = tuple(field.name for field in fields(FaceTracks) if field.name not in ("fps", "size"))

@@ -1,0 +1,168 @@
+"""A headless Chromium driven through the DevTools protocol over two pipes: no library, no port, no network."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+DEADLINE_S = 60.0
+KEYS = {"Enter": (13, "\r"), "Backspace": (8, ""), " ": (32, " "), "ArrowLeft": (37, ""), "ArrowRight": (39, "")}
+
+
+def find_chromium() -> str | None:
+    return next((found for name in CANDIDATES if (found := shutil.which(name))), None)
+
+
+class Browser:
+    """One page; downloads go to the folder that is given."""
+
+    def __init__(self, program: str, folder: Path, *, width: int = 1280, height: int = 800) -> None:
+        self.downloads = folder / "downloads"
+        self.downloads.mkdir(parents=True, exist_ok=True)
+        self._size = (width, height)
+        ours_in, theirs_out = os.pipe()
+        theirs_in, ours_out = os.pipe()
+
+        def as_three_and_four() -> None:
+            # Chromium reads commands from descriptor 3 and writes answers to 4.
+            spare_in, spare_out = os.dup(theirs_in), os.dup(theirs_out)
+            os.dup2(spare_in, 3)
+            os.dup2(spare_out, 4)
+
+        self._process = subprocess.Popen(
+            [
+                program, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
+                "--autoplay-policy=no-user-gesture-required", "--mute-audio", "--disable-dev-shm-usage",
+                f"--user-data-dir={folder / 'profile'}", "--no-first-run", "about:blank",
+            ],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=as_three_and_four, close_fds=False,
+        )  # fmt: skip
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._reader, self._writer = os.fdopen(ours_in, "rb", 0), os.fdopen(ours_out, "wb", 0)
+        self._buffer = b""
+        self._number = 0
+        self._session = ""
+        self.requested: list[str] = []
+        self.errors: list[str] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._attach()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _attach(self) -> None:
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for room in ("Page", "Runtime", "Network"):
+            self.call(f"{room}.enable")
+        self.resize(*self._size)
+        self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.close()
+        self._writer.close()
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if self._session and not method.startswith(("Target.", "Browser.")):
+            message["sessionId"] = self._session
+        self._writer.write(json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, (method, answer["error"])
+                result: dict[str, Any] = answer["result"]
+                return result
+            self._note(answer)
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            piece = os.read(self._reader.fileno(), 1 << 16)
+            assert piece, "chromium has ended"
+            self._buffer += piece
+        text, self._buffer = self._buffer.split(b"\0", 1)
+        message: dict[str, Any] = json.loads(text)
+        return message
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event.get("method") == "Network.requestWillBeSent":
+            self.requested.append(event["params"]["request"]["url"])
+        if event.get("method") == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(event["params"]["exceptionDetails"])[:500])
+
+    def open(self, url: str) -> None:
+        self.call("Page.navigate", url="about:blank")
+        self.wait("location.href === 'about:blank'")
+        self.call("Page.navigate", url=url)
+        self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
+
+    def reload(self) -> None:
+        self.ask("window.reloading = true")
+        self.call("Page.reload")
+        self.wait("window.reloading === undefined && document.readyState === 'complete'")
+
+    def resize(self, width: int, height: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+
+    def ask(self, expression: str) -> Any:
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, (expression, answer["exceptionDetails"])
+        return answer["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        end = time.monotonic() + DEADLINE_S
+        while not self.ask(expression):
+            assert time.monotonic() < end, f"still not: {expression}"
+            time.sleep(0.03)
+
+    def click(self, selector: str) -> None:
+        """Press the mouse in the middle of what the selector finds, as a hand does."""
+        self.ask(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
+        box = self.ask(
+            f"(() => {{const b = document.querySelector({selector!r}).getBoundingClientRect();"
+            "return [b.x + b.width / 2, b.y + b.height / 2];})()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+
+    def press(self, key: str) -> None:
+        code, text = KEYS[key] if key in KEYS else (ord(key.upper()), key)
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, text=text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        taken = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(taken["data"]))
+
+    def downloaded(self, name: str) -> Any:
+        """Return the JSON of a finished download and remove it."""
+        path = self.downloads / name
+        end = time.monotonic() + DEADLINE_S
+        while not path.exists() or not path.stat().st_size:
+            assert time.monotonic() < end, f"{name} was not downloaded: {list(self.downloads.iterdir())}"
+            time.sleep(0.03)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+        return content

@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from talkvid.media.container import audio_stream, find_video_stream, open_media, reason
+from talkvid.media.seek import Packets, packets_from
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
@@ -79,8 +80,9 @@ def _placed(
     """Yield (place of the first sample, piece): silence is put into holes, early sound is cut."""
     origin = _picture_start(container)
     position = rate = 0
-    sought = _seek(container, stream, origin, start_s)
-    for frame in _decoded(container, stream, name):
+    packets = _from_shortly_before(container, stream, origin, start_s)
+    sought = packets is not None
+    for frame in _decoded(packets or container.demux(stream), stream, name):
         if rate and frame.sample_rate != rate:
             raise ValueError(
                 f"{name}: the sample rate changes from {rate} to {frame.sample_rate} Hz; convert the file"
@@ -94,7 +96,7 @@ def _placed(
             missing = round((time - origin) * frame.sample_rate) - position
         first = rate == 0
         rate = frame.sample_rate
-        if first and sought and missing > 0:
+        if first and sought and 0 < missing <= start_s * rate:
             position, missing = missing, 0
         if abs(missing) > LONGEST_GAP_S * rate or (not first and missing <= GAP_S * rate):
             missing = 0
@@ -119,15 +121,17 @@ def _placed(
             yield begin, AudioPiece(rate, samples[cut:], names)
 
 
-def _seek(container: InputContainer, stream: AudioStream, origin: Fraction | None, start_s: float) -> bool:
-    """Go to shortly before a late start where times are told exactly; return whether that was done."""
+def _from_shortly_before(
+    container: InputContainer, stream: AudioStream, origin: Fraction | None, start_s: float
+) -> "Packets | None":
+    """Return the packets from shortly before a late start on, None where times are not told exactly."""
     indexed = INDEXED.intersection(container.format.name.split(","))
     if start_s < SEEK_AFTER_S or origin is None or stream.time_base is None or not indexed:
-        return False
+        return None
     if stream.duration is not None and start_s > stream.duration * stream.time_base:
-        return False
-    container.seek(int((origin + Fraction(start_s - SEEK_MARGIN_S)) / stream.time_base), stream=stream)
-    return True
+        return None
+    stamp = int((origin + Fraction(start_s - SEEK_MARGIN_S)) / stream.time_base)
+    return packets_from(container, stream, stamp)
 
 
 def _picture_start(container: InputContainer) -> Fraction | None:
@@ -137,10 +141,9 @@ def _picture_start(container: InputContainer) -> Fraction | None:
     return video.start_time * video.time_base
 
 
-def _decoded(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioFrame]:
+def _decoded(packets: Packets, stream: AudioStream, name: str) -> Iterator[AudioFrame]:
     """Yield what decodes; damaged packets are counted and reported, never silently lost."""
     damaged = 0
-    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
@@ -150,7 +153,7 @@ def _decoded(container: InputContainer, stream: AudioStream, name: str) -> Itera
         if packet is None:
             break
         try:
-            yield from packet.decode()
+            yield from stream.codec_context.decode(packet)
         except av.error.EOFError:
             break
         except av.error.FFmpegError:

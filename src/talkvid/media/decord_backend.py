@@ -56,7 +56,7 @@ def _open(path: str | os.PathLike[str]) -> Any:
     decord = require("decord", extra="decord")
     name = os.fspath(path)
     with open_media(path, what="video") as container:
-        if quarter_turns(first_frame(container, video_stream(container, name), name)):
+        if quarter_turns(first_frame(container.decode(video_stream(container, name)), name)):
             raise ValueError(f"{name}: decord does not turn rotated videos reliably; use the pyav backend")
     try:
         return decord.VideoReader(os.path.abspath(name), num_threads=1)

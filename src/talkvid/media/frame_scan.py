@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 
 import av
 import numpy as np
@@ -12,9 +13,10 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from talkvid.media.container import open_media, reason, video_stream
+from talkvid.media.seek import frames_from, start_stamp, tells_times
 from talkvid.media.small_picture import SmallPictureReader
 from talkvid.media.video_stream import first_frame, missing_end, quarter_turns, stored_size
-from talkvid.media.video_window import FrameTable, scan
+from talkvid.media.video_window import scan
 from talkvid.records import Array
 
 
@@ -35,7 +37,7 @@ class SmallFrame:
 
 
 class FrameScan:
-    """A video being decoded once from front to back; iterate to get its `SmallFrame`s.
+    """A video being decoded once from front to back; iterate, once, to get its `SmallFrame`s.
 
     `width` and `height` are those of the upright picture, `damage` is filled when the file breaks off.
     """
@@ -48,11 +50,13 @@ class FrameScan:
         # One thread: the same pictures come out of a damaged file every time, and no time is lost between
         # threads where a process per core decodes.
         self._stream.codec_context.thread_count = 1
-        first = first_frame(container, self._stream, name)
+        frames = container.decode(self._stream)
+        first = first_frame(frames, name)
+        self._decoded = chain([first], frames)
+        self._timed = tells_times(container, self._stream)
         self._base = first.time_base or self._stream.time_base or Fraction(1, 1000)
-        self._origin = self._stream.start_time
-        if self._origin is None:
-            self._origin = first.pts or 0
+        stated = start_stamp(container, self._stream)
+        self._origin = (first.pts or 0) if stated is None else stated
         width, height = stored_size(first, self._stream)
         turned = quarter_turns(first) % 2 == 1
         self.width, self.height = (height, width) if turned else (width, height)
@@ -74,7 +78,7 @@ class FrameScan:
         count = 0
         try:
             for number, frame in self._numbered():
-                pts = last + step if frame.pts is None else frame.pts - self._origin_pts()
+                pts = frame.pts - self._origin if self._timed and frame.pts is not None else last + step
                 pts = max(pts, last + 1)  # broken files give the same time twice
                 last, count = pts, count + 1
                 if self._end is not None and pts >= self._end:
@@ -90,32 +94,18 @@ class FrameScan:
         if self.damage:
             self.damage = f"damaged or cut short after {max(end_s, 0):.2f} s ({self.damage})"
 
-    def _origin_pts(self) -> int:
-        assert self._origin is not None
-        return self._origin
-
     def _numbered(self) -> Iterator[tuple[int, VideoFrame]]:
         """Yield the decoded frames with their numbers, from before the start of the span on."""
-        table = self._seek_near() if self._start > 0 else None
-        if table is None:
-            self._container.seek(self._origin_pts(), stream=self._stream)
-            yield from enumerate(self._container.decode(self._stream))
+        table = None
+        if self._start > 0:
+            with open_media(self._name, what="video") as other:
+                table = scan(other, video_stream(other, self._name))
+        if table is None:  # all must be decoded to be counted
+            yield from enumerate(self._decoded)
             return
-        for frame in self._container.decode(self._stream):
-            if frame.pts is not None and frame.pts - self._origin_pts() >= self._start:
+        for frame in frames_from(self._container, self._stream, self._start + self._origin):
+            if frame.pts is not None and frame.pts >= self._start + self._origin:
                 yield int(np.searchsorted(table.stamps, frame.pts)), frame
-
-    def _seek_near(self) -> FrameTable | None:
-        """Return the table of the file's pictures, the file being placed at the key frame before the start.
-
-        None where the packets have no times of their own: then all must be decoded to be counted.
-        """
-        self._container.seek(self._origin_pts(), stream=self._stream)
-        table = scan(self._container, self._stream)
-        if table is not None:
-            key = int(np.searchsorted(table.key_stamps, self._start + self._origin_pts(), side="right")) - 1
-            self._container.seek(int(table.key_starts[max(key, 0)]), stream=self._stream)
-        return table
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         elif container.duration is not None:
             duration = container.duration / 1_000_000
         has_audio = bool(container.streams.audio)
-        first = first_frame(container, stream, name)
+        first = first_frame(container.decode(stream), name)
         height, width = PictureReader(stream)(first).shape[:2]
         turned = quarter_turns(first) * 90
         return VideoInfo(width, height, float(rate or 0), stream.frames or None, duration, has_audio, turned)

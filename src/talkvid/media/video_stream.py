@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from talkvid.media.container import reason
 from talkvid.media.luma import LumaReader, small_luma
+from talkvid.media.seek import frames_from, start_stamp, tells_times
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
@@ -109,10 +110,10 @@ def quarter_turns(frame: VideoFrame) -> int:
     return round(frame.rotation / 90) % 4
 
 
-def first_frame(container: InputContainer, stream: VideoStream, name: str) -> VideoFrame:
-    """Return the first frame that decodes; raise ValueError when there is none."""
+def first_frame(frames: Iterator[VideoFrame], name: str) -> VideoFrame:
+    """Return the first of the decoded frames; raise ValueError when there is none."""
     try:
-        return next(container.decode(stream))
+        return next(frames)
     except (av.error.FFmpegError, OSError, StopIteration) as error:
         raise ValueError(
             f"{name}: no frame of this video can be decoded ({reason(error)}); copy it again or convert it"
@@ -134,16 +135,19 @@ def decoded_frames(
     stream.thread_type = "AUTO"
     base = stream.time_base or Fraction(1, 1000)
     step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-    origin = stream.start_time
+    origin = start_stamp(container, stream)
+    timed = tells_times(container, stream)
     if start_s > 0 and origin is not None:
-        container.seek(origin + int(start_s / base), stream=stream)
+        frames = frames_from(container, stream, origin + int(start_s / base))
+    else:
+        frames = container.decode(stream)
     to_picture = PictureReader(stream)
     count = corrupt = 0
     time_s = -step
     damage = ""
     try:
-        for frame in container.decode(stream):
-            if frame.pts is not None:
+        for frame in frames:
+            if timed and frame.pts is not None:
                 origin = frame.pts if origin is None else origin
                 time_s = float((frame.pts - origin) * base)
             else:

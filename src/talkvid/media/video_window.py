@@ -10,9 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from talkvid.media.container import open_media, reason, video_stream
+from talkvid.media.seek import Packets, frames_from, tells_times
 from talkvid.media.video_stream import Picture, PictureReader, decoded_frames
 from talkvid.records import Array
 
@@ -66,6 +68,8 @@ class FrameTables:
 
 def scan(container: InputContainer, stream: VideoStream) -> FrameTable | None:
     """Return the table of a video from its packets, nothing decoded; None where packets have no own times."""
+    if not tells_times(container, stream):
+        return None
     stamps: list[int | None] = []
     keys: list[tuple[int, int]] = []
     try:
@@ -119,27 +123,31 @@ def decode_run(
 ) -> Iterator[tuple[int, Picture]]:
     """Yield (number, picture) of `run` from a key frame on, behind which all of them are shown, ascending."""
     reader = PictureReader(stream)
-    context = stream.codec_context
     by_stamp = {int(table.stamps[index]): index for index in run}
-    left = set(by_stamp)
-    started = False
-    container.seek(int(table.key_starts[key]), stream=stream)
-    for packet in container.demux(stream):
-        started = started or (packet.is_keyframe and packet.pts == table.key_stamps[key])
-        if not started or not packet.size:
+    stamp, near = int(table.key_stamps[key]), int(table.key_starts[key])
+
+    def decode(packets: Packets) -> Iterator[VideoFrame]:
+        return _needed(stream, packets, set(by_stamp))
+
+    for frame in frames_from(container, stream, stamp, near=near, decode=decode):
+        if frame.pts in by_stamp:
+            _warn_if_patched(container.name, by_stamp[frame.pts], frame.is_corrupt)
+            yield by_stamp[frame.pts], reader.picture(frame)
+
+
+def _needed(stream: VideoStream, packets: Packets, left: set[int | None]) -> Iterator[VideoFrame]:
+    """Yield what decodes of the packets until nothing is `left`; pictures nothing hangs on may be missing."""
+    context = stream.codec_context
+    for packet in packets:
+        if not packet.size:
             continue
         if context.name in SKIPS_EXACTLY:
             context.skip_frame = "DEFAULT" if packet.pts in left else "NONREF"
-        frames = context.decode(packet)
+        yield from context.decode(packet)
         left.discard(packet.pts)
         if not left:  # the rest is in the decoder already, waiting for its turn to be shown
-            frames = [*frames, *context.decode(None)]
-        for frame in frames:
-            if frame.pts in by_stamp:
-                _warn_if_patched(container.name, by_stamp[frame.pts], frame.is_corrupt)
-                yield by_stamp[frame.pts], reader.picture(frame)
-        if not left:
-            break
+            yield from context.decode(None)
+            return
 
 
 def _counted(path: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, Array]:

@@ -164,6 +164,7 @@ def test_the_active_environment_is_used_only_for_this_checkout(tmp_path: Path) -
         ("train", {"GPU": "cpu", "ENGINE": "deepspeed"}, False, ["train", "deepspeed"]),
         ("train", {"GPU": "0"}, True, ["train", "deepspeed"]),
         ("curate", {}, True, ["curation"]),
+        ("evaluate", {}, True, ["eval"]),
         ("test", {}, False, ["dev"]),
     ],
 )

@@ -17,7 +17,9 @@ VERBS = {
     "generate": "turn one portrait and one speech file into a talking-head video",
     "preprocess": "turn raw clips into crops, face records, speech features and a training list",
     "curate": "turn raw videos into the clips worth training on, every reject with its reason",
+    "evaluate": "score finished videos, the truth and controls beside them, with a report",
     "train": "train one of the three stages",
+    "study": "ask real raters: blind trials as web pages, and what their answers say",
     "models": "fetch the published checkpoints into model_ckpts/, or export a trained one",
     "doctor": "say what is installed, what will be used and what is missing",
 }

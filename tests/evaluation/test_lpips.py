@@ -121,7 +121,7 @@ def test_only_published_weights_earn_the_name(tmp_path: Path, monkeypatch: pytes
 def test_heads_of_version_zero_are_refused(tmp_path: Path, shared: Path) -> None:
     # Once: the heads of 0.0 have the same names and shapes, and gave another number without a word.
     measure(tmp_path)
-    with pytest.raises(ValueError, match=r"heads of LPIPS 0\.0.*fetch 0\.1 with curl"):
+    with pytest.raises(ValueError, match=r"heads of LPIPS 0\.0.*fetch 0\.1 with talkvid models fetch lpips-alex"):
         Lpips(tmp_path / "alex.pth", shared / "weights" / "lpips_lin_v0.0_alex.pth")
 
 
@@ -129,9 +129,9 @@ def test_files_that_do_not_fit_are_named_with_the_command_that_fetches_the_right
     # Once: the heads were loaded with strict off, so a wrong file went unseen.
     measure(tmp_path)
     trunk, heads = tmp_path / "alex.pth", tmp_path / "alex-heads.pth"
-    with pytest.raises(FileNotFoundError, match=f"curl -L -o {ALEXNET.name}"):
+    with pytest.raises(FileNotFoundError, match="talkvid models fetch alexnet"):
         Lpips(tmp_path / "none.pth", heads)
-    with pytest.raises(FileNotFoundError, match=f"curl -L -o {LPIPS_ALEX.name}"):
+    with pytest.raises(FileNotFoundError, match="talkvid models fetch lpips-alex"):
         Lpips(trunk, tmp_path / "none.pth")
     with pytest.raises(ValueError, match=rf"alex\.pth.*{VGG16.name}"):
         Lpips(trunk, heads, network="vgg")

@@ -78,9 +78,7 @@ def made_up_evaluation(folder: Path = Path("/made_up"), *, seed: int = 0) -> Eva
             "yardstick": "embedded (packaged face networks)",
             "versions": {"talkvid": "0.1.0", "torch": "2.13.0"},
             "machine": "2 cores",
-            "weights": {
-                "syncnet_v2.model": "961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442"
-            },
+            "weights": {"syncnet_v2.model": "ab" * 32},
         },
     )
 

@@ -84,7 +84,7 @@ def gather(evaluation: Evaluation) -> Gathered:
         if result.failure:
             failed[row, clip] = result.failure
         for number, column in enumerate(columns):
-            value = _value(result, column)
+            value = number_or_reason(result, column)
             if isinstance(value, float):
                 values[row, number, clip] = value
             elif value is not None:
@@ -92,8 +92,8 @@ def gather(evaluation: Evaluation) -> Gathered:
     return Gathered(rows, columns, clips, values, shown, failed, reasons)
 
 
-def _value(result: PairResult, column: MetricColumn) -> float | str | None:
-    """Return the number, or why there is none, or None where nobody asked for it."""
+def number_or_reason(result: PairResult, column: MetricColumn) -> float | str | None:
+    """Return the number, or why there is none, or None where nobody asked for it; never NaN or infinite."""
     if result.failure:
         return f"the video could not be opened: {result.failure}"
     found = result.metrics.get(column.metric)

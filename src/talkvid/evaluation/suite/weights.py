@@ -66,7 +66,16 @@ class MetricSettings:
 
     def file(self, given: Path | None, published: PublishedFile) -> Path:
         """Return the path given, or the published file in `weights_dir`; NotAtHand with how to fetch it."""
-        place = given or self.weights_dir / published.name
-        if not place.is_file():
-            raise NotAtHand(f"{place} is not there; fetch it with {published.fetch_command}")
-        return place
+        return self.files((given, published))[0]
+
+    def files(self, *wanted: tuple[Path | None, PublishedFile]) -> list[Path]:
+        """Return each path given, or the published file in `weights_dir`; NotAtHand naming all that lack."""
+        places = [given or self.weights_dir / published.name for given, published in wanted]
+        lacking = [
+            f"{place} is not there; fetch it with {published.fetch_command}"
+            for place, (_, published) in zip(places, wanted, strict=True)
+            if not place.is_file()
+        ]
+        if lacking:
+            raise NotAtHand("; ".join(lacking))
+        return places

@@ -26,8 +26,7 @@ def load(settings: MetricSettings) -> "Lpips":
     from talkvid.evaluation.lpips import RECIPES, Lpips
 
     recipe = RECIPES[settings.lpips_network]
-    trunk = settings.file(settings.lpips_trunk, recipe.trunk)
-    heads = settings.file(settings.lpips_heads, recipe.heads)
+    trunk, heads = settings.files((settings.lpips_trunk, recipe.trunk), (settings.lpips_heads, recipe.heads))
     return Lpips(trunk, heads, network=settings.lpips_network, device=settings.device)
 
 

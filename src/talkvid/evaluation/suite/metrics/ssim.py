@@ -1,5 +1,6 @@
 """SSIM of made pictures to the true ones, by a stated rule."""
 
+from dataclasses import replace
 from functools import partial
 
 from talkvid.evaluation import ssim
@@ -26,17 +27,33 @@ COLUMNS = (
 )
 
 
-def measure(view: ClipView, *, rule: ssim.SsimRule) -> Measured:
+def measure(view: ClipView, *, rule: ssim.SsimRule, columns: tuple[Column, ...]) -> Measured:
     """Return the mean and the lowest similarity."""
     found = ssim.ssim(view.frame_pairs(), rule=rule)
-    values = {"ssim": found.mean, "ssim_lowest": found.lowest}
+    values = {columns[0].key: found.mean, columns[1].key: found.lowest}
     return outcome(values, facts={**pair_facts(view), **found.protocol})
 
 
 def build(settings: MetricSettings) -> PlainMetric:
-    """Return the metric with the rule of the settings."""
+    """Return the metric with the rule of the settings; another than the paper's is named in its columns."""
     rule = RULES[settings.ssim_rule]
-    return PlainMetric(ENTRY, partial(measure, rule=rule), version=ssim.VERSION, rule=rule.stated)
+    columns = COLUMNS
+    if rule is not ssim.GAUSSIAN:
+        columns = tuple(
+            replace(
+                column,
+                key=f"{column.key}_{settings.ssim_rule}",
+                heading=f"{column.heading}, {settings.ssim_rule.replace('_', ' ')}",
+            )
+            for column in COLUMNS
+        )
+    return PlainMetric(
+        ENTRY,
+        partial(measure, rule=rule, columns=columns),
+        version=ssim.VERSION,
+        columns=columns,
+        rule=rule.stated,
+    )
 
 
 ENTRY = Entry(

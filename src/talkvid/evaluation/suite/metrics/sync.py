@@ -20,27 +20,30 @@ if TYPE_CHECKING:
 OTHER = " (other weights)"
 
 
-def columns_for(*, published: bool) -> tuple[Column, ...]:
-    """Return the columns under the names that the weights have earned."""
+def columns_for(*, published: bool, protocol: str = "") -> tuple[Column, ...]:
+    """Return the columns under the names that the weights have earned; `protocol` belongs to the meaning."""
     of, key = ("", "") if published else (OTHER, "_other_weights")
+    told = f" Protocol: {protocol}." if protocol else ""
     return (
         Column(
             f"lse_d{key}",
             f"LSE-D{of}",
             "lower",
-            "SyncNet's smallest mean distance of lips and sound over shifts of ±15 frames (also Sync-D).",
+            "SyncNet's smallest mean distance of lips and sound over shifts of ±15 frames (also Sync-D)."
+            + told,
         ),
         Column(
             f"lse_c{key}",
             f"LSE-C{of}",
             "higher",
-            "By how much that distance lies below the median one of all shifts (also Sync-C): how sure.",
+            "By how much that distance lies below the median one of all shifts (also Sync-C): how sure."
+            + told,
         ),
         Column(
             f"av_offset{key}",
             f"AV offset{of} (frames of 1/25 s)",
             "zero",
-            "Shift at which lips and sound are nearest; negative when the sound is late.",
+            "Shift at which lips and sound are nearest; negative when the sound is late." + told,
             1,
         ),
     )
@@ -103,7 +106,8 @@ def build(settings: MetricSettings) -> PlainMetric:
         extras.require("scenedetect", extra="eval")
         detector = build_detector(settings.sync_detector)
     encoder = SyncNetEncoder(load_syncnet(path))
-    columns = columns_for(published=encoder.published)
+    protocol = "whole frame" if detector is None else f"faces tracked by {detector.name}"
+    columns = columns_for(published=encoder.published, protocol=protocol)
     return PlainMetric(
         ENTRY,
         partial(

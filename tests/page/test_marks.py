@@ -49,6 +49,14 @@ def test_axes_have_round_numbers_within(low: float, width: float) -> None:
     assert all(low - 1e-6 * width <= tick <= high + 1e-6 * width for tick in found)
 
 
+def test_a_head_of_marks_stays_words_where_only_words_may_be() -> None:
+    # Once: a column whose head was made of tags ended its cells' attribute, and the rest stood in every cell.
+    head = tag("b", 'LSE "D"', title="<x>")
+    made = table([head], [["1"]], numbers=(0,))
+    assert 'data-head="LSE &quot;D&quot;"' in made and "<td" in made and made.count("<b ") == 1
+    assert tag("p", "x", title=head) == '<p title="LSE &quot;D&quot;">x</p>'
+
+
 def test_a_document_escapes_its_heading_and_runs_nothing() -> None:
     page = document(EVIL, "p{}", tag("p", "x"))
     assert "<script" not in page and "&lt;script&gt;" in page and page.count("<title>") == 1

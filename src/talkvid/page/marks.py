@@ -1,10 +1,12 @@
 """The small parts every page is made of: escaped text, tags, tables, sections, whole documents."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 DASH = "\N{EN DASH}"
+_TAGS = re.compile(r"<[^>]*>")
 
 
 class Html(str):
@@ -26,6 +28,11 @@ def safe(text: Cell) -> Html:
     return Html(escape(visible, quote=True))
 
 
+def plain(text: Cell) -> str:
+    """Return text fit for an attribute; of what is HTML already only the words stay."""
+    return _TAGS.sub("", text).replace('"', "&quot;") if isinstance(text, Html) else safe(text)
+
+
 def name(text: str) -> Html:
     """Return a file or clip name, set apart and free to break anywhere."""
     return Html(f'<bdi class="name">{safe(text)}</bdi>')
@@ -39,17 +46,20 @@ def join(parts: Iterable[Cell], between: str = "") -> Html:
 def tag(element: str, *content: Cell, **attributes: str) -> Html:
     """Return an element with safe content; `class_` stands for `class`."""
     told = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{safe(value)}"' for key, value in attributes.items()
+        f' {key.rstrip("_").replace("_", "-")}="{plain(value)}"' for key, value in attributes.items()
     )
     return Html(f"<{element}{told}>{join(content)}</{element}>")
 
 
 def table(heads: Sequence[Cell], rows: Iterable[Sequence[Cell]], *, numbers: Sequence[int] = ()) -> Html:
-    """Return a table whose columns `numbers` stand to the right; it scrolls by itself when it is wide."""
+    """Return a table whose columns `numbers` stand to the right; it scrolls by itself when it is wide.
+
+    Each cell bears its column's head as `data-head`, for narrow pages that set the cells below each other.
+    """
     side = ['class="n"' if column in numbers else "" for column in range(len(heads))]
     head = "".join(f"<th {kind}>{safe(text)}</th>" for kind, text in zip(side, heads, strict=True))
     told = [
-        f'{kind} data-head="{safe(text)}"' if kind else "" for kind, text in zip(side, heads, strict=True)
+        f'{kind} data-head="{plain(text)}"' if text else kind for kind, text in zip(side, heads, strict=True)
     ]
     body = "".join(
         f"<tr>{''.join(f'<td {kind}>{safe(text)}</td>' for kind, text in zip(told, row, strict=True))}</tr>"

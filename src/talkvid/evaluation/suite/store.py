@@ -1,4 +1,8 @@
-"""A whole run as one JSON file, from which every table, plot and page can be made again."""
+"""A whole run as one JSON file, from which every table, plot and page can be made again.
+
+The same files and settings give the same bytes, however often the run was stopped: when it was made and how
+long it took lies in a file of its own beside it.
+"""
 
 import json
 from collections.abc import Mapping
@@ -12,23 +16,31 @@ from talkvid.evaluation.suite.result import Evaluation, MetricResult, PairResult
 from talkvid.files import atomic_path
 
 FILE_NAME = "results.json"
+TIMES_FILE = "times.json"
+TIMES = ("made_at", "seconds")
+"""Settings that differ from run to run."""
 FORMAT = 1
 _FILES = ("made", "reference", "audio", "portrait")
 
 
 def save_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """Write the run to `path`, whole or not at all; ValueError when a number in it is not finite."""
+    """Write the run to `path`, its times beside it; ValueError when a number in it is not finite.
+
+    Each file is whole or not there.
+    """
     told = {
         "format": FORMAT,
         "columns": {name: [asdict(one) for one in columns] for name, columns in evaluation.columns.items()},
         "pairs": [_pair_result_as_json(one) for one in evaluation.pairs],
         "sets": [asdict(one) for one in evaluation.sets],
         "left_out": [asdict(one) for one in evaluation.left_out],
-        "settings": dict(evaluation.settings),
+        "settings": {name: value for name, value in evaluation.settings.items() if name not in TIMES},
     }
-    text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    times = {name: evaluation.settings[name] for name in TIMES if name in evaluation.settings}
+    for target, content in ((path.with_name(TIMES_FILE), times), (path, told)):
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        with atomic_path(target) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def load_evaluation(path: Path) -> Evaluation:
@@ -47,10 +59,15 @@ def load_evaluation(path: Path) -> Evaluation:
             pairs=tuple(_pair_result(one) for one in told["pairs"]),
             sets=tuple(SetResult(**{**one, "notes": tuple(one["notes"])}) for one in told["sets"]),
             left_out=tuple(LeftOut(**one) for one in told["left_out"]),
-            settings=told["settings"],
+            settings={**told["settings"], **_times(place.with_name(TIMES_FILE))},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{place}: not the results of a run ({error}); evaluate anew") from error
+
+
+def _times(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {name: found[name] for name in TIMES if name in found}
 
 
 def _pair_result_as_json(result: PairResult) -> dict[str, Any]:

@@ -115,17 +115,23 @@ def intervals(
     return found
 
 
-def cell_of_set(result: SetResult, key: str) -> Cell:
-    """Return a number of two whole sets as a cell: it has no interval, since nothing was resampled."""
+def cell_of_set(result: SetResult, key: str, *, gathered: Cell | None = None) -> Cell:
+    """Return a number of two whole sets as a cell: it has no interval, since nothing was resampled.
+
+    `gathered` tells which clips gave no features; they are missing from the set.
+    """
     value = result.values.get(key)
     finite = value is not None and bool(np.isfinite(value))
-    reason = result.reason or (result.notes[0] if result.notes else "the metric gave no such number")
+    reasons = dict(gathered.reasons) if gathered is not None else {}
+    if not finite:
+        reason = result.reason or (result.notes[0] if result.notes else "the metric gave no such number")
+        reasons[reason] = reasons.get(reason, 0) + result.num_clips
     return Cell(
         mean=value if finite else None,
         low=None,
         high=None,
         num_clips=result.num_clips if finite else 0,
-        num_missing=0 if finite else result.num_clips,
-        reasons={} if finite else {reason: result.num_clips},
+        num_missing=sum(reasons.values()),
+        reasons=reasons,
         statistic="whole set",
     )

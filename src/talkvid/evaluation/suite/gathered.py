@@ -103,7 +103,9 @@ def number_or_reason(result: PairResult, column: MetricColumn) -> float | str | 
         return found.reason
     value = found.values.get(column.column.key)
     if value is None:
-        return found.notes[0] if found.notes else NO_SUCH_NUMBER
+        own = f"no {column.column.key}: "
+        named = [note.removeprefix(own) for note in found.notes if note.startswith(own)]
+        return (named or [*found.notes, NO_SUCH_NUMBER])[0]
     return float(value) if math.isfinite(value) else NOT_FINITE
 
 

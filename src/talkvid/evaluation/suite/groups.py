@@ -111,5 +111,6 @@ def _group(
     for result in evaluation.sets:
         if result.group == f"{dimension}={value}":
             for column in evaluation.columns.get(result.metric, ()):
-                cells[result.row, result.metric, column.key] = cell_of_set(result, column.key)
+                name = (result.row, result.metric, column.key)
+                cells[name] = cell_of_set(result, column.key, gathered=cells.get(name))
     return Group(value, int(shown.any(axis=0).sum()), cells)

@@ -147,7 +147,7 @@ def _join_sets(
         behind = {(other.num_clips, _opened(rows, other.row)) for other in beside if not other.reason}
         for column in evaluation.columns.get(result.metric, ()):
             name = (result.row, result.metric, column.key)
-            cells[name] = cell_of_set(result, column.key)
+            cells[name] = cell_of_set(result, column.key, gathered=cells.get(name))
             if len(behind) <= 1 and result.row in main:
                 shared[name] = cells[name]
 

@@ -12,6 +12,9 @@ FIRST = ("crop", "size", "fps", "frames")
 MOST_DIFFERENT = 3
 """So many different values of one fact are told one by one, the most frequent first."""
 
+MOST_ENTRIES = 40
+"""Settings with more, such as the hashes of all videos, are told by their number."""
+
 
 def facts_of(evaluation: Evaluation, metric: str) -> list[Mapping[str, Any]]:
     """Return the facts of everything that the metric measured."""
@@ -33,6 +36,8 @@ def told_value(value: Any) -> str:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, Mapping) and len(value) > MOST_ENTRIES:
+        return f"{len(value)} entries, in results.json"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {told_value(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):

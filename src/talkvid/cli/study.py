@@ -1,7 +1,7 @@
 """User study: blind side-by-side or five-point trials for real raters, and what their answers say.
 
-make writes a folder of web pages to hand to raters, and the key that says which video is whose; analyse reads the
-answers they hand back. Nothing is sent anywhere: the pages work opened from disk.
+make writes a folder of web pages to hand to raters, and the key that says which video is whose; analyse reads
+the answers they hand back. Nothing is sent anywhere: the pages work opened from disk.
 """
 
 import argparse
@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="a new folder")
     make = parser.add_argument_group("make")
     make.add_argument(
-        "--videos", action="append", metavar="NAME=DIR", help="a system and its videos; repeat for each system"
+        "--videos",
+        action="append",
+        metavar="NAME=DIR",
+        help="a system and its videos; once for each system",
     )
     make.add_argument(
         "--reference", type=Path, metavar="DIR",
@@ -38,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--seed", type=int, help="of the order and the sides (0)")
     make.add_argument("--reencode", action="store_true", default=None, help="encode all videos anew, alike")
     make.add_argument(
-        "--allow_length_mismatch", action="store_true", default=None, help="videos of a clip may differ by > 10 %%"
+        "--allow_length_mismatch",
+        action="store_true",
+        default=None,
+        help="take videos of a clip that differ by > 10 %%",
     )
     read = parser.add_argument_group("analyse")
     read.add_argument("--key", type=Path, help="the key.json of `study make`")
@@ -83,8 +89,8 @@ def _make(args: argparse.Namespace) -> int:
     )
     each = len(key.trials) // len(key.raters)
     print(
-        f"{len(key.raters)} raters, {each} trials each, {len(key.files)} videos; hand out {RATERS_FOLDER}/ and one "
-        f"code of {CODES_NAME} to each rater, keep key.json",
+        f"{len(key.raters)} raters, {each} trials each, {len(key.files)} videos; hand out {RATERS_FOLDER}/ "
+        f"and one code of {CODES_NAME} to each rater, keep key.json",
         file=sys.stderr,
     )
     print(args.output / RATERS_FOLDER / "index.html")

@@ -1,4 +1,4 @@
-"""A headless Chromium driven through the DevTools protocol over two pipes: no library, no port, no network."""
+"""A headless Chromium driven through the DevTools protocol over two pipes: no library, no port."""
 
 import base64
 import json
@@ -12,7 +12,13 @@ from typing import Any, Self
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 DEADLINE_S = 60.0
-KEYS = {"Enter": (13, "\r"), "Backspace": (8, ""), " ": (32, " "), "ArrowLeft": (37, ""), "ArrowRight": (39, "")}
+KEYS = {
+    "Enter": (13, "\r"),
+    "Backspace": (8, ""),
+    " ": (32, " "),
+    "ArrowLeft": (37, ""),
+    "ArrowRight": (39, ""),
+}
 
 
 def find_chromium() -> str | None:

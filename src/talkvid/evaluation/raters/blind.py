@@ -40,8 +40,8 @@ def check_playable(material: Material, *, reencode: bool) -> None:
     for video in material.every_video:
         if not video.in_every_browser:
             raise ValueError(
-                f"{video.path}: {video.stored} does not play in every browser; --reencode writes the videos of "
-                "all systems anew in the same way"
+                f"{video.path}: {video.stored} does not play in every browser; --reencode writes the "
+                "videos of all systems anew in the same way"
             )
 
 

@@ -75,9 +75,7 @@ def gather(
             ", ".join(left_out[:5]),
             ", …" if len(left_out) > 5 else "",
         )
-    videos = {
-        clip: {name: _video(files[clip]) for name, files in found.items()} for clip in sorted(common)
-    }
+    videos = {clip: {name: _video(files[clip]) for name, files in found.items()} for clip in sorted(common)}
     if not allow_length_mismatch:
         for clip, made in videos.items():
             _check_lengths(clip, made)

@@ -71,8 +71,8 @@ def check(design: Design) -> None:
     most = len(design.cells()) * len(design.clips)
     if design.trials > most:
         raise ValueError(
-            f"trials: {design.trials} asked for, but {len(design.cells())} comparisons of {len(design.clips)} "
-            f"clips give {most} different ones; take --trials {most} or fewer, or more clips"
+            f"trials: {design.trials} asked for, but {len(design.cells())} comparisons of "
+            f"{len(design.clips)} clips give {most} different ones; take --trials {most} or fewer"
         )
 
 

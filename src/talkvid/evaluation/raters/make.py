@@ -108,14 +108,10 @@ def _write(
     folder: Path,
 ) -> Key:
     handed_out = folder / RATERS_FOLDER
-    wanted: list[Wanted] = [
-        (trial.clip, one) for trials in plans for trial in trials for one in trial.shown
-    ]
+    wanted: list[Wanted] = [(trial.clip, one) for trials in plans for trial in trials for one in trial.shown]
     names, files = write_videos(sorted(wanted, key=_any_order), material, handed_out / "videos",
                                 reencode=request.reencode)  # fmt: skip
-    trials = {
-        token(): (number, trial) for number, own in enumerate(plans) for trial in own
-    }
+    trials = {token(): (number, trial) for number, own in enumerate(plans) for trial in own}
     codes = [_code(number) for number in range(len(plans))]
     key = Key(
         study=token(),

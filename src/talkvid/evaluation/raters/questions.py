@@ -9,7 +9,7 @@ KINDS: tuple[Kind, ...] = ("ab", "mos")
 """Two videos side by side, or one video on a scale."""
 
 SCALE = ("bad", "poor", "fair", "good", "excellent")
-"""Labels of 1 … 5: the absolute category rating scale of ITU-T P.910 (08/08) 6.1 and P.800 (08/96) B.4.5."""
+"""Labels of 1 … 5: the absolute category rating scale of ITU-T P.910 (10/2023) 8.1 and P.800 (08/1996)."""
 FIRST, SECOND, SAME = "a", "b", "same"
 CHOICES = (FIRST, SECOND, SAME)
 """Answers to a side-by-side trial: the first video (left, or above), the second, no difference."""

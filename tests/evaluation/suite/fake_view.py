@@ -50,12 +50,15 @@ class Clip:
 
     def frames(self) -> Iterator[Array]:
         """Yield the pictures, drawn anew each time."""
+        return (_resized(picture, self.size) for picture in self._drawn())
+
+    def _drawn(self) -> Iterator[Array]:
         for number, opening in enumerate(self.opening):
             picture = drawn_face(float(opening), skin=self.skin)
             if self.brightness is not None:
                 lighter = picture.astype(np.int16) + int(self.brightness[number])
                 picture = np.clip(lighter, 0, 255).astype(np.uint8)
-            yield _resized(picture, self.size)
+            yield picture
 
     @cached_property
     def look(self) -> VideoLook:
@@ -65,8 +68,7 @@ class Clip:
             sighting(float(gap), width=1 - float(gap), jaw=float(gap), at=at) if np.isfinite(gap) else None
             for gap in self.opening
         ]
-        full = (drawn_face(float(gap), skin=self.skin) for gap in self.opening)
-        look = look_at(full, ToldYardstick(seen, self.num_faces), fps=self.fps)
+        look = look_at(self._drawn(), ToldYardstick(seen, self.num_faces), fps=self.fps)
         size = (self.size, self.size)
         return VideoLook(look.tracks.scaled(size), look.sharpness, look.embeddings, look.flicker, look.drift)
 

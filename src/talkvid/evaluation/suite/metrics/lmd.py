@@ -18,6 +18,7 @@ from talkvid.evaluation.suite.weights import MetricSettings
 from talkvid.evaluation.tracks import FaceTracks
 from talkvid.records import Array
 
+VERSION = 1
 NO_SHARED = "no moment shows a face on both sides"
 COLUMNS = (
     Column(
@@ -69,6 +70,7 @@ def measure(view: ClipView) -> Measured:
         },
         facts={
             **look_facts(view, *looks),
+            "version": VERSION,
             "pairing": PAIRING,
             "pictures_compared": lips.num_frames,
             "pictures_measured": lips.num_measured,
@@ -95,7 +97,7 @@ def _points(tracks: FaceTracks) -> Array:
 def build(settings: MetricSettings) -> PlainMetric:
     """Return the metric; nothing can be missing."""
     versions = f"{landmark_distance.VERSION}.{keypoint_distance.VERSION}"
-    return PlainMetric(ENTRY, measure, version=1, measures=versions)
+    return PlainMetric(ENTRY, measure, version=VERSION, measures=versions)
 
 
 ENTRY = Entry(

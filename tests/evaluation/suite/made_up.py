@@ -114,7 +114,7 @@ def _result(pair: Pair, generator: np.random.Generator) -> PairResult:
     names = HEARING if sounds_alone else [name for name in COLUMNS if name != "fid"]
     numbers = [round(float(number), 4) for number in drawn]
     values: dict[str, dict[str, float | None]] = {
-        "syncnet": dict(zip(("lse_d", "lse_c"), numbers, strict=False)) | {"av_offset": round(numbers[2])},
+        "syncnet": {"lse_d": numbers[0], "lse_c": numbers[1], "av_offset": round(numbers[2])},
         "mouth": {"mel": numbers[3], "mel_lag_s": numbers[4]},
         "lmd": {"lmd_px": numbers[5]},
         "lpips": {"lpips_alex": numbers[6]},

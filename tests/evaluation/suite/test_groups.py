@@ -16,7 +16,7 @@ from tests.evaluation.suite.made_up import GROUPS, made_up_evaluation
 SCORE = Column("n", "Number", "higher", "A number.")
 FID = Column("fid", "FID", "lower", "A distance.")
 AGES = {"a": "0-19", "b": "0-19", "c": "60+", "d": "60+", "e": "60+", "f": "60+", "g": "60+", "h": None}
-NUMBERS = {
+NUMBERS: dict[str, dict[str, float | None]] = {
     "ours": {"a": 1.0, "b": 4.0, "c": 2.0, "d": 3.0, "e": 7.0, "f": None, "g": math.nan, "h": 100.0},
     "theirs": {"a": 10.0, "c": 20.0, "d": 40.0, "e": 0.0, "f": 0.0, "g": 0.0},
 }

@@ -121,8 +121,8 @@ def _clips(numbers: Gathered, places: Iterable[int]) -> tuple[str, ...]:
 def _shared_clips(numbers: Gathered, column: int) -> Array:
     """Return which clips (N,) have a number in every main row that has any."""
     known = ~np.isnan(numbers.values[numbers.main_rows, column])
-    found: Array = known[known.any(axis=1)].all(axis=0)
-    return found
+    shared: Array = np.all(known[known.any(axis=1)], axis=0)
+    return shared
 
 
 def _named(numbers: Gathered, wanted: list[Wanted], cells: list[Cell]) -> dict[CellId, Cell]:

@@ -20,7 +20,8 @@ def facts_of(evaluation: Evaluation, metric: str) -> list[Mapping[str, Any]]:
     """Return the facts of everything that the metric measured."""
     single = [found for result in evaluation.pairs if (found := result.metrics.get(metric)) is not None]
     whole = [found for found in evaluation.sets if found.metric == metric]
-    return [found.facts for found in (*single, *whole) if not found.reason]
+    told = [found.facts for found in single if not found.reason]
+    return [*told, *(found.facts for found in whole if not found.reason)]
 
 
 def told_facts(facts: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 
 from talkvid.evaluation.lip_distance import lip_distance, lip_movement_distance, still_mouth, upright_lips
 from talkvid.evaluation.opening_agreement import opening_agreement
-from talkvid.evaluation.pairing import paired
+from talkvid.evaluation.pairing import aligned, paired
 from talkvid.evaluation.silence import mouth_rest
 from talkvid.evaluation.tracks import FaceTracks, gather
 from tests.evaluation.drawn import EYE_DISTANCE, babble, sighting, tracks_with
@@ -93,3 +93,22 @@ def test_rest_compares_silence_with_speech() -> None:
 def test_rest_says_nothing_without_silence() -> None:
     sound, _ = babble(2.0, seed=0)
     assert np.isnan(mouth_rest(tracks_with(np.full(50, 0.1)), np.zeros_like(sound)).ratio)
+
+
+def test_aligned_tracks_keep_pictures_without_a_face() -> None:
+    truth = tracks_with(np.linspace(0, 1, 60), fps=30)
+    ours, theirs = aligned(tracks_with(np.r_[np.nan, np.linspace(0, 1, 59)]), truth)
+    # 60 made pictures last 2.4 s, the true clip 2 s: 50 moments are shared.
+    assert len(ours) == len(theirs) == 50 and theirs.fps == 25
+    assert not ours.found[0] and theirs.found.all()
+    assert theirs.lips[:3, 5, 1].tolist() == truth.lips[[0, 1, 3], 5, 1].tolist()
+
+
+def test_scaled_tracks_are_those_of_stretched_pictures() -> None:
+    tracks = tracks_with(np.array([0.1, np.nan, 0.3]))
+    wide = tracks.scaled((800, 200))
+    assert wide.size == (800, 200) and tracks.scaled((400, 400)) is tracks
+    np.testing.assert_allclose(wide.lips, tracks.lips * [2, 0.5, 2])
+    np.testing.assert_allclose(wide.points, tracks.points * [2, 0.5])
+    np.testing.assert_allclose(wide.box, tracks.box * [2, 0.5, 2, 0.5])
+    assert wide.found.tolist() == [True, False, True]

@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
         deadline_s=args.deadline_s,
         told={"command": ["talkvid", *sys.argv[1:]], "unpaired": list(request.unpaired)},
     )
-    print(evaluate_results.write_results(evaluation, request.output))
+    text, page = evaluate_results.write_results(evaluation, request.output)
+    print(text)
+    print(page)
     return 1 if any(result.failure for result in evaluation.pairs) else 0
 
 

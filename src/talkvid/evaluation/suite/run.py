@@ -2,12 +2,15 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from talkvid import runner
 from talkvid.evaluation.suite import view
@@ -24,8 +27,6 @@ from talkvid.evaluation.suite.store import FILE_NAME, save_evaluation
 from talkvid.evaluation.suite.weights import MetricSettings
 from talkvid.evaluation.suite.yardsticks import build_yardstick
 from talkvid.evaluation.weight_files import file_sha256
-from talkvid.face import landmark_net
-from talkvid.face.mediapipe_backend import MODEL_VARIABLE
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +54,14 @@ BuildEye = Callable[[ViewSettings], Eye]
 
 def build_eye(settings: ViewSettings) -> Eye:
     """Return who looks at the pictures; ImportError or FileNotFoundError for what is missing."""
+    from talkvid.face import landmark_net
+    from talkvid.face.mediapipe_backend import MODEL_VARIABLE
+
     yardstick = build_yardstick(settings.yardstick, model_path=settings.yardstick_model)
-    embedded = files("talkvid") / "weights" / landmark_net.WEIGHTS
-    network = settings.yardstick_model or os.environ.get(MODEL_VARIABLE, "")
-    network = network if settings.yardstick == "mediapipe" else str(embedded)
+    if settings.yardstick == "embedded":
+        network = str(files("talkvid") / "weights" / landmark_net.WEIGHTS)
+    else:
+        network = str(settings.yardstick_model or os.environ[MODEL_VARIABLE])
     return Eye(yardstick, file_sha256(network)[:12])
 
 
@@ -145,11 +150,10 @@ def _make_bench(
 ) -> Bench:
     """Return what a worker holds; one of several keeps to one core."""
     if single:
-        import cv2
-        import torch
-
+        os.environ["OMP_NUM_THREADS"] = "1"  # for what is loaded from now on
         cv2.setNumThreads(1)
-        torch.set_num_threads(1)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
     looks = Looks(eye_builder(views), output / LOOKS)
     return Bench(suite_builder(names, settings), looks, output, views.allow_length_mismatch)
 

@@ -161,7 +161,7 @@ def shifted(sound: Array, samples: int) -> Array:
 def _mismatch(made: VideoInfo, truth: VideoInfo) -> str:
     """Return why the lengths do not fit, "" when they do or a file does not state its own."""
     ours, theirs = _length_s(made), _length_s(truth)
-    if ours is None or theirs is None or abs(ours / theirs - 1) <= LENGTH_SLACK:
+    if ours is None or theirs is None or abs(ours / theirs - 1) <= LENGTH_SLACK + 1e-9:
         return ""
     return (
         f"the made video lasts {ours:.2f} s, the true one {theirs:.2f} s: over {LENGTH_SLACK:.0%} apart; "

@@ -60,7 +60,7 @@ def _above(found: BetterThanTruth, column: Column) -> str:
     what = {"zero": ", distance to 0", "one": ", distance to 1"}.get(column.better, "")
     return (
         f"{column.heading}{what}: {found.row} is better than the truth ({made} against {truth}, by {low} to "
-        f"{high} in {found.num_clips} clips): here the number rewards something else than truth, such as what "
+        f"{high} in {found.num_clips} clips): here the number rewards something else, such as what "
         "a system was trained towards"
     )
 

@@ -69,12 +69,16 @@ def write_video(path: Path, number: int, *, error: float = 0.0) -> Path:
     with av.open(str(path), "w") as container:
         pictures = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "threads": "1"})
         pictures.width, pictures.height, pictures.pix_fmt = SIZE, SIZE, "yuv420p"
-        heard = container.add_stream("aac", rate=RATE, layout="mono")
+        heard = container.add_stream(
+            "alac", rate=RATE, layout="mono"
+        )  # as long as the pictures to the sample
+        heard.format = "s16p"
         for frame in range(num_frames_of(number)):
             shown = picture(number, frame, error=error)
             container.mux(pictures.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
         container.mux(pictures.encode(None))
-        samples = av.AudioFrame.from_ndarray(sound(number)[None], format="fltp", layout="mono")
+        played = (sound(number)[None] * 32767).astype(np.int16)
+        samples = av.AudioFrame.from_ndarray(played, format="s16p", layout="mono")
         samples.sample_rate = RATE
         container.mux(heard.encode(samples))
         container.mux(heard.encode(None))

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from talkvid.evaluation.bench.clips import BenchClip
+from talkvid.evaluation.bench.generate import Generated
 from talkvid.evaluation.bench.systems import (
     bench_pairs,
     common_clips,
     find_videos,
+    made_here,
     read_outputs,
 )
 
@@ -42,10 +44,11 @@ def test_names_as_other_systems_give_them_are_understood(tmp_path: Path) -> None
 
 def test_missing_and_ambiguous_videos_are_counted_with_their_reason(tmp_path: Path) -> None:
     folder = videos(tmp_path, "ann.mp4", "more/ann.mp4", "bob.mp4")
-    found = find_videos(CLIPS, folder, system="Wav2Lip", failures={"cy": "no face in this picture"})
+    found = find_videos(CLIPS, folder, system="Wav2Lip")
     assert found.coverage == "1 of 3"
     assert found.missing["ann"].startswith("2 videos could be meant")
-    assert found.missing["cy"] == "no face in this picture"
+    assert found.missing["cy"] == "no video of this name"
+    assert list(found.missing_by_reason().values()) == [1, 1]
 
 
 def test_a_folder_of_another_bench_is_refused(tmp_path: Path) -> None:
@@ -75,6 +78,13 @@ def test_pairs_carry_sound_portrait_truth_and_groups(tmp_path: Path) -> None:
     assert [clip.id for clip in common_clips(CLIPS, systems)] == ["bob"]
     with pytest.raises(ValueError, match=r"no clip has a video of every system \(a 2 of 3, c 1 of 3\)"):
         common_clips(CLIPS, [systems[0], find_videos(CLIPS, videos(tmp_path / "c", "cy.mp4"), system="c")])
+
+
+def test_what_was_made_here_counts_and_a_torn_file_of_a_failed_clip_does_not(tmp_path: Path) -> None:
+    folder = videos(tmp_path, "ann.mp4", "bob.mp4")
+    found = made_here(Generated(folder, ("ann",), {"bob": "not finished after 1.5 s"}), system="ours")
+    assert found.coverage == "1 of 2"
+    assert found.missing_by_reason() == {"not finished after 1.5 s": 1}
 
 
 def test_outputs_are_named_or_name_themselves(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The finished videos of any system, found by the clips' names: one row of the table each."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 
 from talkvid.evaluation.bench.bench_files import SUFFIXES
 from talkvid.evaluation.bench.clips import BenchClip, told
+from talkvid.evaluation.bench.generate import Generated
 from talkvid.evaluation.suite.pair import Pair
 
 logger = logging.getLogger(__name__)
 
+NO_VIDEO = "no video of this name"
 JOINTS = ("##", "_", "--")
 """What some systems put between the names of portrait and sound: SadTalker writes `portrait##sound.mp4`."""
 
@@ -34,6 +37,10 @@ class SystemVideos:
         """Return how many of the bench's clips there are, such as "480 of 500"."""
         return f"{len(self.videos)} of {len(self.videos) + len(self.missing)}"
 
+    def missing_by_reason(self) -> dict[str, int]:
+        """Return how many clips are missing for each reason, the most frequent first."""
+        return dict(Counter(self.missing.values()).most_common())
+
     def describe(self) -> dict[str, Any]:
         """Return counts and missing clips as plain values."""
         return {
@@ -55,14 +62,14 @@ def read_outputs(text: str) -> tuple[str, Path]:
     return name.strip() or folder.resolve().name, folder
 
 
-def find_videos(
-    clips: Sequence[BenchClip],
-    folder: Path,
-    *,
-    system: str,
-    failures: Mapping[str, str] | None = None,
-) -> SystemVideos:
-    """Return a system's videos of the clips; `failures` says why some were not made.
+def made_here(generated: Generated, *, system: str) -> SystemVideos:
+    """Return the videos that were made here, and why some were not."""
+    videos = {clip: generated.folder / f"{clip}.mp4" for clip in generated.made}
+    return SystemVideos(system, generated.folder, videos, generated.failures)
+
+
+def find_videos(clips: Sequence[BenchClip], folder: Path, *, system: str) -> SystemVideos:
+    """Return a system's videos of the clips.
 
     A video belongs to the clip whose id it bears, or the name of its portrait or sound, or both joined as
     some systems do; sub-folders are searched. Two videos of one clip count as none, since either could be
@@ -86,8 +93,8 @@ def find_videos(
         elif found:
             missing[clip.id] = f"{len(found)} videos could be meant: {told([str(path) for path in found])}"
         else:
-            missing[clip.id] = (failures or {}).get(clip.id, "no video of this name")
-    if not videos and not failures:
+            missing[clip.id] = NO_VIDEO
+    if not videos:
         raise ValueError(
             f"{folder}: none of its {num_files} videos is named after a clip of the bench, such as "
             f"{clips[0].id}.mp4; rename them or give another folder"

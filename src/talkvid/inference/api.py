@@ -33,8 +33,7 @@ from talkvid.media.audio import AudioSource, load_audio, num_frames
 from talkvid.media.image import load_image
 from talkvid.media.writer import VideoWriter
 from talkvid.model.bundle import EMBEDDED_FOLDER, ModelBundle, load_bundle
-from talkvid.model.bundle_config import BundleConfig
-from talkvid.model.checkpoints import PartPaths, locate
+from talkvid.model.checkpoints import Checkpoint, PartPaths, locate
 from talkvid.records import Array
 from talkvid.speech.activity import speech_activity
 from talkvid.speech.features import build_speech_encoder
@@ -73,7 +72,8 @@ class TalkVidInference:
         self.placement = Placement(
             chosen, choose_dtype(self.options.dtype, chosen), saves_memory=self.options.save_gpu_memory
         )
-        self.config = self._find_config()
+        self.checkpoint = self._find()
+        self.config = self.checkpoint.config
         self._detector: FaceDetector | None = None
         self._bundle: ModelBundle | None = None
         self._weights: list[dict[str, str]] = []
@@ -173,19 +173,20 @@ class TalkVidInference:
     ) -> Generator[Array, None, None]:
         return Pipeline(bundle, self.placement).frames(scene, video, timings)
 
-    def _find_config(self) -> BundleConfig:
-        """Return the checkpoint's config, before its weights are read; refuse what the options forbid."""
+    def _find(self) -> Checkpoint:
+        """Return config and files of the checkpoint, before any is read; refuse what the options forbid."""
         parts = self._parts()
         path = self.options.checkpoint_path
         if path is None and not parts.networks() and parts.unet_config_path is None:
             path = EMBEDDED_FOLDER
-        config = locate(None if path is None else os.fspath(path), parts=parts).config
+        found = locate(None if path is None else os.fspath(path), parts=parts)
+        config = found.config
         if self.options.commercial_safe and not config.commercial_use:
             raise ValueError(
                 f"commercial_safe: the weights of {config.name} forbid commercial use "
                 f"({config.license or 'no licence stated'}); give --checkpoint_path to weights that allow it"
             )
-        return config
+        return found
 
     def _parts(self) -> PartPaths:
         names = [entry.name for entry in fields(PartPaths)]

@@ -81,13 +81,14 @@ class FaceTracks:
             return self
         across, down = size[0] / self.size[0], size[1] / self.size[1]
         deep = np.array([across, down, across], np.float32)
-        moved = {
-            "lips": self.lips * deep,
-            "eyes": self.eyes * deep,
-            "points": self.points * deep[:2],
-            "box": self.box * deep[[0, 1, 0, 1]],
-        }
-        return replace(self, size=size, **moved)
+        return replace(
+            self,
+            size=size,
+            lips=self.lips * deep,
+            eyes=self.eyes * deep,
+            points=self.points * deep[:2],
+            box=self.box * deep[[0, 1, 0, 1]],
+        )
 
 
 _ARRAYS = tuple(field.name for field in fields(FaceTracks) if field.name not in ("fps", "size"))

@@ -108,17 +108,14 @@ class FakeView:
     pair: Pair = field(default_factory=lambda: Pair("ours", "clip", Path("made.mp4")))
     yardstick_name: str = "told"
 
+    made: VideoInfo = field(init=False)
+    reference: VideoInfo | None = field(init=False)
+
     def __post_init__(self) -> None:
+        self.made = self.clip.info
+        self.reference = None if self.truth is None else self.truth.info
         if self.truth is not None and self.pair.reference is None:
             self.pair = replace(self.pair, reference=Path("true.mp4"))
-
-    @property
-    def made(self) -> VideoInfo:
-        return self.clip.info
-
-    @property
-    def reference(self) -> VideoInfo | None:
-        return None if self.truth is None else self.truth.info
 
     def frames(self) -> Iterator[Array]:
         return self.clip.frames()

@@ -37,7 +37,7 @@ def measure(view: ClipView, *, rule: ssim.SsimRule, columns: tuple[Column, ...])
 def build(settings: MetricSettings) -> PlainMetric:
     """Return the metric with the rule of the settings; another than the paper's is named in its columns."""
     rule = RULES[settings.ssim_rule]
-    columns = COLUMNS
+    columns: tuple[Column, ...] = COLUMNS
     if rule is not ssim.GAUSSIAN:
         columns = tuple(
             replace(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.cells import Cell
 from talkvid.evaluation.suite.gathered import MetricColumn
 from talkvid.evaluation.suite.markdown import DASH, FEW, OTHER_CLIPS, counted, number, plain, table
@@ -33,11 +34,11 @@ USER_SCORE = "User Score"
 DIGITS = 2
 
 
-def method_table(summary: Summary, *, user_scores: Mapping[str, float] | None = None) -> str:
+def method_table(summary: Summary, *, user_scores: Mapping[str, UserScore] | None = None) -> str:
     """Return the table in Markdown with a footnote for every dash and every number that needs a word.
 
     Systems in their order, then the truth. Numbers are those on the clips that all rows have. Only the number
-    that the field means by a name stands under it. `user_scores` are mean opinions by system, from a study.
+    that the field means by a name stands under it. `user_scores` by system are those of a study with raters.
     """
     scores = dict(user_scores or {})
     rows = [row for row in summary.rows if not row.control or row.control == TRUTH]
@@ -45,16 +46,26 @@ def method_table(summary: Summary, *, user_scores: Mapping[str, float] | None = 
     columns = [_column(summary, field, notes) for field in FIELDS]
     told = [_told_column(summary, [row.name for row in rows], column, notes) for column in columns]
     lines = [
-        [plain(row.name), *cells, number(scores.get(row.system), DIGITS)]
+        [plain(row.name), *cells, number(scores[row.system].mean if row.system in scores else None, DIGITS)]
         for row, *cells in zip(rows, *told, strict=True)
     ]
-    if not scores:
-        notes.append(f"{USER_SCORE}: no study with raters was made.")
-    elif lacking := [row.name for row in rows if row.system not in scores]:
-        notes.append(f"{USER_SCORE}: not rated: {', '.join(plain(name) for name in lacking)}.")
+    notes += _about_scores(scores, [row.system for row in rows])
     heads = ["Method", *(f"{field.name} {field.arrow}" for field in FIELDS), f"{USER_SCORE} ↑"]
     footnotes = "".join(f"- {note}\n" for note in dict.fromkeys(notes))
     return f"{table(heads, lines)}\n{footnotes}"
+
+
+def _about_scores(scores: Mapping[str, UserScore], systems: Sequence[str]) -> list[str]:
+    """Return what the scores are, and of whom there is none."""
+    if not scores:
+        return [f"{USER_SCORE}: no study with raters was made."]
+    shown = [scores[system] for system in systems if system in scores]
+    notes = [
+        f"{USER_SCORE}: {plain(score.unit)}, {plain(score.question)}, {counted(score.raters, 'rater')}."
+        for score in shown
+    ]
+    lacking = [plain(system) for system in systems if system not in scores]
+    return [*notes, *([f"{USER_SCORE}: not rated: {', '.join(lacking)}."] if lacking else [])]
 
 
 def _column(summary: Summary, field: _Field, notes: list[str]) -> MetricColumn | None:

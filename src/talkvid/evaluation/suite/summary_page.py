@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.cells import Cell
 from talkvid.evaluation.suite.gathered import MetricColumn
 from talkvid.evaluation.suite.groups import Group, GroupTable
@@ -35,7 +36,7 @@ def summary_markdown(
     *,
     title: str = "Evaluation",
     intervals: bool = True,
-    user_scores: Mapping[str, float] | None = None,
+    user_scores: Mapping[str, UserScore] | None = None,
 ) -> str:
     """Return the whole summary but for subgroups, which have `groups_markdown`."""
     parts = [

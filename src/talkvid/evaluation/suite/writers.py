@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.cells import Cell, CellId
 from talkvid.evaluation.suite.groups import GroupTable
 from talkvid.evaluation.suite.result import Evaluation
@@ -24,13 +25,13 @@ def write_tables(
     folder: Path,
     *,
     groups: Sequence[GroupTable] = (),
-    user_scores: Mapping[str, float] | None = None,
+    user_scores: Mapping[str, UserScore] | None = None,
     title: str = "Evaluation",
     intervals: bool = True,
 ) -> list[Path]:
     """Write all tables into `folder` and return their paths; groups.md only where there are groups.
 
-    Every file is whole or not there. `user_scores` are mean opinions by system, from a study with raters.
+    Every file is whole or not there. `user_scores` by system are those of a study with raters.
     """
     whole = summary_markdown(evaluation, summary, title=title, intervals=intervals, user_scores=user_scores)
     texts = {

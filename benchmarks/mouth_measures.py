@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from talkvid import log
+from talkvid.evaluation.following import FaceFollower, cache_name
 from talkvid.evaluation.identity import FaceEmbedder
 from talkvid.evaluation.lags import lag_curve, ranking_share
 from talkvid.evaluation.mel_fit import RIDGE, MelSums, fit, save_weights
@@ -32,7 +33,7 @@ from talkvid.evaluation.mouth_signals import ROWS_PER_S, mouth_signals, resample
 from talkvid.evaluation.report_writer import as_markdown, write_report
 from talkvid.evaluation.tracks import FaceTracks
 from talkvid.evaluation.video_look import VideoLook, kept_look, look_at
-from talkvid.evaluation.yardstick import FaceYardstick, cache_name
+from talkvid.evaluation.yardstick import FaceYardstick
 from talkvid.media.audio import load_audio
 from talkvid.media.video import probe, read_frames
 from talkvid.records import Array
@@ -74,7 +75,7 @@ def is_real(clip: ClipSource) -> bool:
 
 
 def heard_clips(
-    media: Path, yardstick: FaceYardstick, cache: Path, *, synced_only: bool = True
+    media: Path, yardstick: FaceFollower, cache: Path, *, synced_only: bool = True
 ) -> list[HeardClip]:
     """Return the real clips in which the face was found, those with unsure sound only if asked for."""
     heard = []

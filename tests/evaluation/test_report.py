@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from talkvid.evaluation.following import cache_name
 from talkvid.evaluation.mouth_report import COLUMNS, Case, measure_case, mouth_report
 from talkvid.evaluation.report_writer import HEADINGS, as_json, as_markdown, as_page, write_report
-from talkvid.evaluation.tracks import Sighting, load_tracks, save_tracks
+from talkvid.evaluation.tracks import load_tracks, save_tracks
 from talkvid.evaluation.video_look import VideoLook, kept_look, load_look, look_at, save_look
-from talkvid.evaluation.yardstick import FaceYardstick, cache_name
+from talkvid.evaluation.yardstick import FaceYardstick
 from talkvid.face.mediapipe_backend import MediapipeFace
 from talkvid.records import Array
 from tests.evaluation.drawn import ToldYardstick, babble, opening_from, sighting

@@ -15,12 +15,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from talkvid import log
+from talkvid.evaluation.following import cache_name
 from talkvid.evaluation.identity import ArcFaceEmbedder, FaceEmbedder
 from talkvid.evaluation.mobilefacenet import MobileFaceNetEmbedder
 from talkvid.evaluation.mouth_report import Case, mouth_report
 from talkvid.evaluation.report_writer import as_markdown, write_report
 from talkvid.evaluation.video_look import VideoLook, Yardstick, kept_look, look_at
-from talkvid.evaluation.yardstick import FaceYardstick, cache_name
+from talkvid.evaluation.yardstick import FaceYardstick
 from talkvid.media.audio import load_audio
 from talkvid.media.image import load_image
 from talkvid.media.video import probe, read_frames

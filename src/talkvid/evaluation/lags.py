@@ -34,6 +34,17 @@ class LagCurve:
             return float("nan")
         return (int(self.values.argmax()) - self.reach) / self.rate_hz
 
+    def rise(self, *, within_s: float) -> float:
+        """Return how far the highest correlation lies above the highest further than `within_s` from it.
+
+        0 when the highest lies at either end: there it may go on rising.
+        """
+        top = int(self.values.argmax())
+        if top in (0, len(self.values) - 1):
+            return 0.0
+        far = np.abs(np.arange(len(self.values)) - top) > round(within_s * self.rate_hz)
+        return float(self.values[top] - self.values[far].max()) if far.any() else 0.0
+
     @property
     def at_zero(self) -> float:
         """Return the correlation without any lag."""

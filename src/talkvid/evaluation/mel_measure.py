@@ -30,6 +30,12 @@ NUM_INPUTS = NUM_BANDS * (ROWS_BEFORE + 1 + ROWS_AFTER)
 REACH_S = 0.3
 LEAST_OPENING_SPREAD = 0.002
 """Standard deviation of the opening, in inter-ocular distances, below which the mouth is still."""
+PEAK_S = 0.1
+"""How far to either side of the best lag its peak reaches."""
+SURE_SCORE, SURE_RISE = 0.25, 0.12
+"""The best lag is sure when the measure is at least the first and rises above lags beyond the peak by the
+second: benchmarks/sync_controls.py says how often it is then right.
+"""
 CONTROL_FROM_S, CONTROL_EVERY_S = 1.0, 0.5
 """The control turns the sound round by at least the first, in steps of the second."""
 WEIGHTS_FILE = Path(talkvid.weights.__file__).parent / "mouth_measure" / "mel_measure.safetensors"
@@ -60,6 +66,14 @@ class MelAgreement:
     """The best lag in seconds, positive when the mouth is late; NaN for a still mouth."""
     at_zero: float
     """The same correlation without a lag."""
+    rise: float = 0.0
+    """How far the score lies above that of lags beyond its peak; 0 when the best lag is the end of the reach.
+    """
+
+    @property
+    def lag_is_sure(self) -> bool:
+        """Return whether the peak is high and sharp enough for `lag_s` to be believed."""
+        return self.score >= SURE_SCORE and self.rise >= SURE_RISE
 
 
 STILL = MelAgreement(score=0.0, lag_s=float("nan"), at_zero=0.0)
@@ -144,4 +158,9 @@ def _curve(tracks: FaceTracks, told: Array) -> LagCurve | None:
 def _agreement(curve: LagCurve | None) -> MelAgreement:
     if curve is None:
         return STILL
-    return MelAgreement(score=curve.best, lag_s=curve.best_lag_s, at_zero=curve.at_zero)
+    return MelAgreement(
+        score=curve.best,
+        lag_s=curve.best_lag_s,
+        at_zero=curve.at_zero,
+        rise=curve.rise(within_s=PEAK_S),
+    )

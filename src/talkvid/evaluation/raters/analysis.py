@@ -155,8 +155,8 @@ def _warnings(key: Key, tables: list[PreferenceTable | OpinionTable], kept: int)
         heading = table.question.heading
         if table.alpha is None:
             warnings.append(f"{heading}: agreement unknown, no two raters differ or judged the same thing")
-        elif table.alpha < 0:
-            warnings.append(f"{heading}: raters agree less than by chance (alpha {table.alpha:.2f})")
+        elif table.alpha <= 0:
+            warnings.append(f"{heading}: raters agree no more than by chance (alpha {table.alpha:.2f})")
         if isinstance(table, PreferenceTable):
             low, high = table.left.interval.low, table.left.interval.high
             if low is not None and high is not None and not low <= 0.5 <= high:

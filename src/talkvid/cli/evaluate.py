@@ -1,7 +1,8 @@
 """Evaluate finished videos, whoever made them: many measures, the truth and controls beside every run.
 
 --generated names a folder of videos or one video, --reference, --audio and --portraits what they are judged
-against, files paired by their names; --list says the same in JSON. The last line printed is the report.
+against, files paired by their names; --list says the same in JSON; --bench makes or takes the videos
+of a whole bench. The last line printed is the report.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from talkvid.cli.evaluate_bench import add_bench_arguments, is_wanted
 from talkvid.cli.preprocess import add_run_arguments
 
 DEFAULT_OUTPUT = Path("output/evaluation")
@@ -18,7 +20,8 @@ DEFAULT_DEADLINE_S = 1800.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb."""
-    _add_input(parser.add_argument_group("what is judged (give --generated or --list)"))
+    _add_input(parser.add_argument_group("what is judged (give --generated, --list or --bench)"))
+    add_bench_arguments(parser)
     _add_measures(parser.add_argument_group("measures"))
     _add_weights(parser.add_argument_group("weights (default: what `talkvid models fetch NAME` brought)"))
     _add_protocols(parser.add_argument_group("protocols"))
@@ -40,6 +43,10 @@ def run(args: argparse.Namespace) -> int:
     if args.list_metrics:
         print(evaluate_results.metrics_table(evaluate_request.metric_settings(args)))
         return 0
+    if is_wanted(args):
+        from talkvid.cli.evaluate_bench import run as run_bench
+
+        return run_bench(args)
     request = evaluate_request.read_request(args)
     from talkvid.evaluation.suite.run import evaluate
 

@@ -30,13 +30,21 @@ class Request:
 
 def read_request(args: argparse.Namespace) -> Request:
     """Return what is asked for; ValueError or FileNotFoundError, one line each, for what cannot be done."""
-    names = resolved([name for word in args.metrics for name in word.split(",") if name])
-    settings = metric_settings(args)
+    names, settings = metric_names(args), metric_settings(args)
     found = _pairing(args)
-    _check_output(args.output, [args.generated, args.reference, args.audio, args.portraits])
+    check_output(args.output, [args.generated, args.reference, args.audio, args.portraits])
     pairs = found.pairs if args.no_controls else with_controls(found.pairs)
-    views = ViewSettings(args.yardstick, args.yardstick_model, args.allow_length_mismatch)
-    return Request(tuple(pairs), found.unpaired, names, settings, views, args.output)
+    return Request(tuple(pairs), found.unpaired, names, settings, view_settings(args), args.output)
+
+
+def metric_names(args: argparse.Namespace) -> tuple[str, ...]:
+    """Return the metrics asked for, each once; ValueError for an unknown one."""
+    return resolved([name for word in args.metrics for name in word.split(",") if name])
+
+
+def view_settings(args: argparse.Namespace) -> ViewSettings:
+    """Return who looks at the pictures, and what is let through."""
+    return ViewSettings(args.yardstick, args.yardstick_model, args.allow_length_mismatch)
 
 
 def metric_settings(args: argparse.Namespace) -> MetricSettings:
@@ -59,7 +67,7 @@ def _pairing(args: argparse.Namespace) -> Pairing:
     return find_pairs(generated, **sides, allow_missing=args.allow_missing)
 
 
-def _check_output(output: Path, inputs: Sequence[str | Path | Sequence[str] | None]) -> None:
+def check_output(output: Path, inputs: Sequence[str | Path | Sequence[str] | None]) -> None:
     """Refuse an output that cannot be written, or whose files the next run would take for videos."""
     told = [one for given in inputs for one in (given if isinstance(given, list) else [given])]
     folders = [

@@ -1,11 +1,10 @@
 """What a `talkvid evaluate` command shows: the metrics there are, and the results as tables and a page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from talkvid.evaluation.suite.groups import group_tables
-from talkvid.evaluation.suite.markdown import cell_tables, plain
-from talkvid.evaluation.suite.page.writer import write_page
+from talkvid.evaluation.suite.pair import TRUTH
 from talkvid.evaluation.suite.registry import METRICS, build_suite
 from talkvid.evaluation.suite.result import Evaluation
 from talkvid.evaluation.suite.summary import Summary, summarise
@@ -15,6 +14,7 @@ from talkvid.evaluation.suite.writers import write_tables
 TITLE = "Evaluation"
 MOST_NAMED = 20
 """Videos whose failure is printed; the report names all."""
+BETTER = {"lower": " (lower)", "higher": " (higher)", "zero": " (near 0)", "one": " (near 1)", "none": ""}
 
 
 def metrics_table(settings: MetricSettings) -> str:
@@ -32,21 +32,40 @@ def metrics_table(settings: MetricSettings) -> str:
     return "\n".join(lines)
 
 
-def write_results(evaluation: Evaluation, folder: Path) -> tuple[str, Path]:
+def write_results(evaluation: Evaluation, folder: Path, *, title: str = TITLE) -> tuple[str, Path]:
     """Return the text to show and the path of the report; all tables and the page are in `folder` then."""
+    from talkvid.evaluation.suite.page.writer import write_page
+
     summary, groups = summarise(evaluation), group_tables(evaluation)
-    write_tables(evaluation, summary, folder, groups=groups, title=TITLE)
-    page = write_page(evaluation, summary, folder, title=TITLE)
+    write_tables(evaluation, summary, folder, groups=groups, title=title)
+    page = write_page(evaluation, summary, folder, title=title)
     lines = [f"warning: {line}" for line in summary.warnings]
     lines += [f"left out: {one.name}: {one.reason}" for one in evaluation.left_out]
-    lines += list(_failures(evaluation))
-    return "\n".join([_table(summary), *lines]), page
+    return "\n".join([*shown_table(summary), "", *lines, *_failures(evaluation)]), page
 
 
-def _table(summary: Summary) -> str:
-    """Return means without intervals: rows with their number of videos, a column per number."""
-    rows = [(row.name, f"{plain(row.name)} ({len(row.clips)})", len(row.clips)) for row in summary.rows]
-    return cell_tables(rows, summary.columns, lambda row, one: summary.cell(row, *one.id), intervals=False)
+def shown_table(summary: Summary) -> list[str]:
+    """Return the means of systems and truth, a line per number; the controls are in the report."""
+    rows = [row for row in summary.rows if not row.control or row.control == TRUTH]
+    head = ["mean over videos", *(f"{row.name} ({len(row.clips)})" for row in rows)]
+    lines = [head]
+    for one in summary.columns:
+        cells = [summary.cell(row.name, *one.id) for row in rows]
+        if any(cell.mean is not None for cell in cells):
+            told = ["-" if cell.mean is None else f"{cell.mean:.{one.column.digits}f}" for cell in cells]
+            lines.append([one.column.heading + BETTER[one.column.better], *told])
+    return _aligned(lines)
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return the cells of each line in columns, the first on the left and numbers on the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in lines
+    ]
 
 
 def _failures(evaluation: Evaluation) -> Iterator[str]:

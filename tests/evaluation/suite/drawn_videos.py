@@ -3,8 +3,11 @@
 Metrics write a line per measured pair into a file, so that tests see what a run did in other processes.
 """
 
+import json
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +28,8 @@ from talkvid.evaluation.suite.metric import (
     SetMetric,
     Suite,
 )
-from talkvid.evaluation.suite.run import ViewSettings
+from talkvid.evaluation.suite.pair import Pair
+from talkvid.evaluation.suite.run import ViewSettings, evaluate
 from talkvid.evaluation.suite.weights import MetricSettings
 from talkvid.evaluation.tracks import Sighting
 from talkvid.media.audio import AudioSource
@@ -165,10 +169,11 @@ class Deadly(FakeMetric):
 
 
 class Slow(FakeMetric):
-    def number(self, view: ClipView) -> float:
-        import time
+    """Takes ten minutes for the clip "slow", until the file `hurry` is there."""
 
-        time.sleep(600 if view.pair.clip == "slow" else 0)
+    def number(self, view: ClipView) -> float:
+        if view.pair.clip == "slow" and not (self._folder / "hurry").exists():
+            time.sleep(600)
         return 1.0
 
 
@@ -243,3 +248,25 @@ def calls(folder: Path) -> list[str]:
     lines = sorted(path.read_text().splitlines()) if path.exists() else []
     path.unlink(missing_ok=True)
     return lines
+
+
+def main() -> int:
+    """Measure "brightness" and "slow" in a process of its own, which a test stops."""
+    told = json.loads(sys.argv[1])
+    folder = Path(told["folder"])
+    try:
+        evaluate(
+            [Pair("ours", clip, Path(made)) for clip, made in told["pairs"]],
+            ["brightness", "slow"],
+            MetricSettings(weights_dir=folder),
+            output=folder / "output",
+            suite_builder=drawn_suite,
+            eye_builder=drawn_eye,
+        )
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

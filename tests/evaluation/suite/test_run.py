@@ -1,6 +1,10 @@
 """Runs over drawn videos: every number in its place, nothing measured twice, no failure costing another."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -248,6 +252,33 @@ def test_a_killed_worker_costs_a_second_try_and_a_late_one_its_pair(
     run([pair], "brightness")
     late = run([pair], "brightness", "slow", executor="local", deadline_s=1.0).pairs[0]
     assert late.failure == "not finished after 1 s" and list(late.metrics) == ["brightness"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_stopped_goes_on_where_it_was(
+    videos: Path, run: Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    pairs = [*pairs_of(videos), replace(pairs_of(videos)[0], clip="slow")]
+    told = {"folder": str(tmp_path), "pairs": [[pair.clip, str(pair.made)] for pair in pairs]}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.evaluation.suite.drawn_videos", json.dumps(told)],
+        cwd=Path(__file__).resolve().parents[3],
+        stderr=subprocess.DEVNULL,
+    )
+    journal = tmp_path / "output" / "journal.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") == 3):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(30) == (-9 if number == signal.SIGKILL else 130)
+    assert not (tmp_path / "output" / "results.json").exists()
+    (tmp_path / "hurry").touch()
+    calls(tmp_path)
+    plain = [Pair("ours", pair.clip, pair.made) for pair in pairs]
+    found = run(plain, "brightness", "slow")
+    assert calls(tmp_path) == ["brightness ours/slow", "slow ours/slow"]
+    assert len(values(found, "slow")) == 4 and not any(result.failure for result in found.pairs)
 
 
 def test_results_are_the_same_for_any_number_of_workers(videos: Path, run: Run, tmp_path: Path) -> None:

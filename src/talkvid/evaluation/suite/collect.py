@@ -97,9 +97,11 @@ def _gathered(items: Sequence[PairItem], stored: Mapping[str, Any]) -> dict[str,
         files |= stored[item.id]["files"]
         metrics = stored[item.id]["metrics"]
         seconds.update({name: told.get("seconds", 0.0) for name, told in metrics.items()})
-        lacking.update({str(need) for told in metrics.values() for need in told.get("lacks", ())})
-    for need, count in lacking.items():
-        logger.warning("%d of %d pairs lack %s; metrics that need it leave them out", count, len(items), need)
+        if item.pair.control is None:
+            lacking.update({str(need) for told in metrics.values() for need in told.get("lacks", ())})
+    count = sum(item.pair.control is None for item in items)
+    for need, times in lacking.items():
+        logger.warning("%d of %d videos lack %s: measures that need it leave them out", times, count, need)
     return {
         "seconds": {name: round(spent, 1) for name, spent in seconds.items()},
         "lacking": dict(lacking),

@@ -7,8 +7,13 @@ from talkvid.evaluation.suite.page.figures import heading, interval, told
 from talkvid.evaluation.suite.page.results import kind, measured_columns
 from talkvid.evaluation.suite.page.strips import Strip, strip_plot
 from talkvid.evaluation.suite.summary import Summary
-from talkvid.page.marks import Html, tag
+from talkvid.page.marks import Html, join, tag
 from talkvid.records import Array
+
+WORDS = (
+    "A dot is a clip, of all clips of its row; the upright stroke is the mean (the median where 0 is "
+    "best), the lying one its 95 % interval. Blue: systems; grey: truth and controls."
+)
 
 
 def clip_plots(numbers: Gathered, summary: Summary) -> Html:
@@ -27,7 +32,7 @@ def clip_plots(numbers: Gathered, summary: Summary) -> Html:
             cards.append(tag("div", tag("h3", heading(column.column)), strip_plot(strips), class_="plotcard"))
     if not cards:
         return tag("p", "No clip has a number.")
-    return tag("div", *cards, class_="plots wide")
+    return join([tag("p", WORDS, class_="soft"), tag("div", *cards, class_="plots wide")])
 
 
 def _strip(

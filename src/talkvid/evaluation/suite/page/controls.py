@@ -3,12 +3,14 @@
 from talkvid.evaluation.suite.page.figures import heading, interval, told
 from talkvid.evaluation.suite.separation import LOWEST_AUC, Separation
 from talkvid.evaluation.suite.summary import Summary
-from talkvid.page.marks import Html, join, name, table, tag
+from talkvid.page.marks import Html, count, join, name, table, tag
 
+AT_ONCE = 8
+"""Lines that are seen without unfolding."""
 WORDS = (
     "How often a clip has a better number than its control: 1.00 is always, 0.50 is guessing. Below "
     f"{LOWEST_AUC:g} a number cannot tell the two apart, and is marked; what it says about systems is to be "
-    "doubted as well. Empty: the control does not touch what the number looks at."
+    "doubted as well. Empty: the control does not touch what the number looks at, or has no such number."
 )
 
 
@@ -56,5 +58,10 @@ def better_than_truth_table(summary: Summary) -> Html:
         "Over the clips that both have. A number in which a made video beats the true one rewards something "
         "else than looking true."
     )
-    return join([tag("h3", "Better than the truth"), tag("p", words, class_="soft"),
-                 table(heads, lines, numbers=(2, 3, 4, 5))])  # fmt: skip
+    shown = [table(heads, part, numbers=(2, 3, 4, 5)) for part in (lines[:AT_ONCE], lines[AT_ONCE:]) if part]
+    parts = [tag("h3", "Better than the truth"), tag("p", words, class_="soft")]
+    parts.append(tag("div", shown[0], class_="gaps"))
+    if shown[1:]:
+        more = tag("summary", f"{count(len(lines) - AT_ONCE)} more")
+        parts.append(tag("details", more, tag("div", shown[1], class_="gaps")))
+    return join(parts)

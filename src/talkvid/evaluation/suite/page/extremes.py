@@ -1,5 +1,6 @@
 """The best and the worst clips of a few columns, to be looked at and listened to."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +75,21 @@ def by_system(evaluation: Evaluation, metric: str, column: Column) -> dict[str, 
 def extremes(evaluation: Evaluation, folder: Path, keys: Sequence[str] = ()) -> Html:
     """Return for each chosen column the best and worst clips of every system, made beside true."""
     parts = []
-    for metric, column in chosen_columns(evaluation, keys):
+    shown = chosen_columns(evaluation, keys)
+    if not keys and _most_clips(evaluation) < 2:
+        shown = shown[:1]  # the same single clips under every column
+    for metric, column in shown:
         systems = {system: clips for system, clips in by_system(evaluation, metric, column).items() if clips}
         title = tag("h3", f"{column.heading} ", arrow(column.better))
         parts += [title, tag("p", column.meaning, class_="soft"), _systems(systems, column, folder)]
     if not parts:
         return tag("p", "No system has a number that is better or worse for some clip.")
     return join(parts)
+
+
+def _most_clips(evaluation: Evaluation) -> int:
+    counts = Counter(result.pair.system for result in evaluation.pairs if result.pair.control is None)
+    return max(counts.values(), default=0)
 
 
 def _systems(systems: Mapping[str, Sequence[Shown]], column: Column, folder: Path) -> Html:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from talkvid.evaluation.suite.metric import LeftOut
+from talkvid.evaluation.suite.pair import Pair
 from talkvid.evaluation.suite.result import Evaluation
 from talkvid.page.marks import Html, count, join, name, plural, table, tag
 
@@ -33,7 +34,10 @@ def left_out_list(left_out: Sequence[LeftOut]) -> Html:
 def failures(evaluation: Evaluation) -> list[Gap]:
     """Return the videos that could not be opened, those with the same reason together."""
     failed = [result for result in evaluation.pairs if result.failure]
-    return _gathered((result.pair.row, "", result.failure, result.pair.clip) for result in failed)
+    return _gathered(
+        (result.pair.row, "", _without_path(result.failure, result.pair), result.pair.clip)
+        for result in failed
+    )
 
 
 def missing(evaluation: Evaluation) -> list[Gap]:
@@ -54,13 +58,24 @@ def notes(evaluation: Evaluation) -> list[Gap]:
     return _gathered(found)
 
 
+def _without_path(reason: str, pair: Pair) -> str:
+    """Return a reason without the path it begins with, so that the same reason of many clips is one."""
+    named = {"": pair.made, "the true video: ": pair.reference, "the sound: ": pair.audio,
+             "the portrait: ": pair.portrait}  # fmt: skip
+    for what, path in named.items():
+        if path is not None and reason.startswith(f"{path}: "):
+            return f"{what}{reason.removeprefix(f'{path}: ')}"
+    return reason
+
+
 def _missing_of_clips(evaluation: Evaluation) -> Iterable[tuple[str, str, str, str]]:
     headings = {metric: {column.key: column.heading for column in columns}
                 for metric, columns in evaluation.columns.items()}  # fmt: skip
     for result in evaluation.pairs:
         for metric, measured in result.metrics.items():
             if measured.reason:
-                yield result.pair.row, metric, measured.reason, result.pair.clip
+                reason = _without_path(measured.reason, result.pair)
+                yield result.pair.row, metric, reason, result.pair.clip
                 continue
             told = headings.get(metric, {})
             lacking = [told.get(key, key) for key, value in measured.values.items() if value is None]

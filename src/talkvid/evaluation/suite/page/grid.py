@@ -138,7 +138,7 @@ def cell_text(cell: Cell, column: MetricColumn, *, num_clips: int) -> Html:
     ends = interval(cell.low, cell.high, digits)
     if ends:
         parts.append(tag("small", ends))
-    if cell.num_clips != num_clips or cell.few:
+    if cell.num_clips != num_clips:
         parts.append(tag("small", f"n = {count(cell.num_clips)}"))
     return join(parts)
 

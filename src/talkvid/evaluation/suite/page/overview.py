@@ -11,7 +11,7 @@ MOST_WARNINGS = 6
 
 
 def headline(evaluation: Evaluation, summary: Summary) -> Html:
-    """Return the counts as cards and in one sentence, the warnings, and the metrics left out by name."""
+    """Return the counts as cards, the warnings, who saw the faces, and the metrics left out by name."""
     systems = [row for row in summary.rows if kind(row) == "system"]
     clips = {clip for row in systems for clip in row.clips}
     videos = sum(len(row.clips) for row in systems)
@@ -26,12 +26,12 @@ def headline(evaluation: Evaluation, summary: Summary) -> Html:
         _card("controls", count(len(controls)), _truth_words(summary)),
         _card("failed", count(failed), "videos that did not open", "failed" if failed else ""),
     ]
-    parts = [tag("div", *cards, class_="cards"), _what_was_measured(evaluation, summary)]
+    parts = [tag("div", *cards, class_="cards"), warning_box(summary)]
+    parts.append(_what_was_measured(evaluation, summary))
     if summary.left_out:
-        parts.append(
-            tag("p", f"Left out: {plural(len(summary.left_out), 'metric')} asked for, not measured.")
-        )
-        parts.append(left_out_list(summary.left_out))
+        number = len(summary.left_out)
+        told = f"Left out: {plural(number, 'metric')} asked for, and not measured."
+        parts += [tag("p", told), left_out_list(summary.left_out)]
     return join(parts)
 
 

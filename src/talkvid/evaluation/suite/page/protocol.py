@@ -13,16 +13,23 @@ NOT_FINITE = ("nan", "inf", "-inf")
 
 
 def protocol_table(evaluation: Evaluation) -> Html:
-    """Return for each metric its columns, how many videos or sets it measured, and all their facts."""
+    """Return for each metric its columns, how many videos or sets it measured, and all their facts.
+
+    Metrics that measured nothing have no line.
+    """
     rows = []
     for metric, columns in evaluation.columns.items():
         facts = facts_of(evaluation, metric)
+        if not facts:
+            continue
         told = told_facts(facts)
         headings = join([tag("b", metric), Html("<br>"), ", ".join(column.heading for column in columns)])
         rest = [tag("div", tag("span", f"{_words(key)}: ", class_="soft"), _shown(text))
                 for key, text in told.items() if key not in FIRST]  # fmt: skip
         first = [_shown(told.get(key, "")) for key in FIRST]
         rows.append([headings, count(len(facts)), *first, join(rest)])
+    if not rows:
+        return tag("p", "Nothing was measured.")
     heads = ["metric and columns", "measured", *FIRST, "everything else"]
     return tag("div", table(heads, rows, numbers=(1,)), class_="protocol")
 

@@ -12,7 +12,12 @@ WIDTH = 1000
 HEIGHT = 26
 BIN = 12
 """Dots nearer than this, in thousandths of the width, are put above each other."""
-STEP = 4
+STEP = 4.0
+MIDDLE_ROOM = HEIGHT / 2 - 2
+"""Dots lie at most this far above and below the middle of their line."""
+MOST_IN_TURN = 6
+"""Dots of larger heaps are scattered over the heap's height; in turn they would look like arrow heads."""
+GOLDEN = (5**0.5 - 1) / 2
 FENCE = 4.0
 """Values this many quartile distances outside the quartiles do not widen the plot; they are counted."""
 FEWEST_FOR_FENCE = 8
@@ -104,9 +109,9 @@ def _mean(strip: Strip, low: float, high: float) -> str:
 
 def _dots(clips: Sequence[str], values: Sequence[float], places: Array, heights: Array) -> str:
     """Return the dots: lines of no length with round ends, which stay round however the box is stretched."""
-    spots = [f"M{int(place)} {int(height)}h0" for place, height in zip(places, heights, strict=True)]
+    spots = [f"M{int(place)} {height:.3g}h0" for place, height in zip(places, heights, strict=True)]
     if len(spots) > MOST_NAMED:
-        return f'<path class="dot" d="{"".join(dict.fromkeys(spots))}"/>'
+        return f'<path class="dot many" d="{"".join(dict.fromkeys(spots))}"/>'
     named = zip(spots, clips, values, strict=True)
     return "".join(
         f'<path class="dot" d="{spot}"><title>{safe(clip)}: {value:.4g}</title></path>'
@@ -124,18 +129,22 @@ def _place(number: float, low: float, high: float) -> int:
 
 
 def _heights(places: Array) -> Array:
-    """Return how high each dot lies: from the middle up and down in turn, so that a heap shows as a heap."""
-    heights = np.full(len(places), HEIGHT // 2)
-    room = HEIGHT // 2 - 3
-    first, number = None, 0
+    """Return how high each dot (n,) lies: near ones heap up and down from the middle, many as many.
+
+    `places` are sorted. The largest heap fills the line, unless it is so small that it need not.
+    """
+    starts = [0]
     for index, place in enumerate(places):
-        if first is None or place - first > BIN:
-            first, number = place, 0
-        else:
-            number += 1
-        away = ((number + 1) // 2) * STEP % (room + 1)
-        heights[index] += away if number % 2 else -away
-    return heights
+        if place - places[starts[-1]] > BIN:
+            starts.append(index)
+    sizes = np.diff([*starts, len(places)])
+    step = min(STEP, MIDDLE_ROOM / max(1, int(sizes.max()) // 2))
+    number = np.arange(len(places)) - np.repeat(starts, sizes)
+    size = np.repeat(sizes, sizes)
+    in_turn = np.where(number % 2, 1, -1) * ((number + 1) // 2)
+    scattered = (number * GOLDEN % 1 - 0.5) * size
+    found: Array = HEIGHT / 2 + step * np.where(size > MOST_IN_TURN, scattered, in_turn)
+    return found
 
 
 def _axis(marks: Sequence[float], low: float, high: float) -> Html:

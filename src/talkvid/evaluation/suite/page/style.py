@@ -17,7 +17,7 @@ STYLE = (
 .results th:first-child,.results td:first-child{text-align:left}
 .results tbody th,.results thead tr:last-child th:first-child{position:sticky;left:0;background:var(--ground);
 z-index:1}
-.results tbody th{color:var(--ink);font-size:1em;vertical-align:top;min-width:7em;max-width:15em;
+.results tbody th{color:var(--ink);font-size:1em;vertical-align:top;min-width:8.5em;max-width:15em;
 text-align:left;font-weight:600}
 .results tbody th small{font-weight:400}
 .results .family th{border-bottom:0;color:var(--ink);text-align:center;padding-bottom:0}
@@ -47,6 +47,7 @@ grid-auto-flow:dense;font-size:.86em;line-height:1.2}
 .dots path{fill:none;vector-effect:non-scaling-stroke}
 .dots .grid{stroke:var(--line);stroke-width:1px}
 .dots .dot{stroke:var(--dot);stroke-width:5px;stroke-linecap:round;stroke-opacity:.5}
+.dots .many{stroke-width:3px}
 .control .dots .dot,.truth .dots .dot{stroke:var(--quiet)}
 .dots .mean{stroke:var(--ink);stroke-width:2px}
 .strip.control>*,.strip.truth>*{color:var(--soft)}
@@ -63,7 +64,9 @@ text-align:center;color:var(--soft);font-size:.84em;aspect-ratio:auto;min-height
 .protocol table{min-width:62em}.protocol td:nth-child(1){min-width:11em}.protocol td:last-child{
 min-width:17em;font-size:.9em}
 .gaps table{min-width:44em}.settings td:first-child{width:12em}
-.auc td:first-child{white-space:nowrap}.auc th{white-space:normal}.auc small{display:block;color:var(--soft)}
+.auc td:first-child{white-space:nowrap}.auc th{white-space:normal;min-width:5.5em}
+.auc th .name{overflow-wrap:normal}
+.auc small{display:block;color:var(--soft)}
 .auc .weak{font-weight:700;color:var(--alarm)}.auc .weak::before{content:"! "}
 @media (max-width:640px){
 .plots.wide{grid-template-columns:1fr}
@@ -74,7 +77,7 @@ min-width:17em;font-size:.9em}
 .gaps table,.protocol table{min-width:0}.gaps thead,.protocol thead{display:none}
 .gaps tr,.protocol tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
 .gaps td,.protocol td{display:block;border:0;padding:1px 0;text-align:left;white-space:normal}
-.gaps td.n,.protocol td.n{text-align:left}
+.gaps td.n,.protocol td.n{text-align:left}.gaps td:empty,.protocol td:empty{display:none}
 .gaps td[data-head]::before,.protocol td[data-head]::before{content:attr(data-head) ": ";color:var(--soft)}
 }
 @media print{.extreme,.strip{break-inside:avoid}}

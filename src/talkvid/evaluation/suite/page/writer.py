@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from talkvid.evaluation.suite.gathered import Gathered, gather
-from talkvid.evaluation.suite.groups import group_tables
+from talkvid.evaluation.suite.groups import GroupTable, group_tables
 from talkvid.evaluation.suite.page import gaps, results
 from talkvid.evaluation.suite.page.clip_plots import clip_plots
 from talkvid.evaluation.suite.page.controls import better_than_truth_table, separation_table
@@ -26,10 +26,6 @@ from talkvid.page.marks import Html, contents, count, document, join, plural, se
 logger = logging.getLogger(__name__)
 
 REPORT = "report.html"
-PLOTS = (
-    "A dot is a clip, of all clips of its row; the upright stroke is the mean (the median where 0 is "
-    "best), the lying one its 95 % interval. Blue: systems; grey: truth and controls."
-)
 GROUPS = (
     "Each row's clips, value by value, over the clips that the row has there. Where n is small the intervals "
     "are wide, and differences mean little."
@@ -41,7 +37,13 @@ PROTOCOL = (
 
 
 def write_page(
-    evaluation: Evaluation, summary: Summary, folder: Path, *, title: str, extremes_of: Sequence[str] = ()
+    evaluation: Evaluation,
+    summary: Summary,
+    folder: Path,
+    *,
+    title: str,
+    groups: Sequence[GroupTable] | None = None,
+    extremes_of: Sequence[str] = (),
 ) -> Path:
     """Write `report.html` into the folder and return its path; no script, nothing loaded but videos.
 
@@ -49,13 +51,16 @@ def write_page(
 
     Args:
         summary: of this evaluation.
+        groups: of this evaluation; None: made here, which takes most of the time of a large page.
         extremes_of: keys of the columns whose best and worst clips are shown; chosen from the run when empty.
 
     Raises:
         ValueError: a key is no column of this run.
     """
     begin = time.monotonic()
-    text = Page(evaluation, summary, folder, tuple(extremes_of)).text(title)
+    if groups is None:
+        groups = group_tables(evaluation, resamples=summary.resamples, seed=summary.seed)
+    text = Page(evaluation, summary, folder, tuple(groups), tuple(extremes_of)).text(title)
     with atomic_path(folder / REPORT) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
     size = len(text.encode("utf-8", errors="replace")) / 1e6
@@ -70,6 +75,7 @@ class Page:
     evaluation: Evaluation
     summary: Summary
     folder: Path
+    groups: tuple[GroupTable, ...]
     extremes_of: tuple[str, ...]
 
     def text(self, heading: str) -> str:
@@ -88,18 +94,19 @@ class Page:
 
     def sections(self) -> list[tuple[str, str, list[Html]]]:
         """Return (anchor, title, content) of every section in the order of the page."""
+        measured = bool(results.measured_columns(self.summary))
         found = [
-            ("results", "Results", [_note(self._how_to_read()), results.result_tables(self.summary)]),
+            ("results", "Results", [*self._how_to_read(), results.result_tables(self.summary)]),
             (
                 "controls",
                 "Can the numbers be believed?",
                 [separation_table(self.summary), better_than_truth_table(self.summary)],
             ),
-            ("clips", "Every clip", [_note(PLOTS), clip_plots(self._numbers, self.summary)]),
+            ("clips", "Every clip", [clip_plots(self._numbers, self.summary)]),
         ]
-        groups = group_tables(self.evaluation, resamples=self.summary.resamples, seed=self.summary.seed)
-        if groups:
-            found.append(("groups", "Subgroups", [_note(GROUPS), subgroup_tables(groups, self.summary)]))
+        if self.groups and measured:
+            tables = subgroup_tables(self.groups, self.summary)
+            found.append(("groups", "Subgroups", [_note(GROUPS), tables]))
         return [
             *found,
             ("extremes", "Best and worst clips", [extremes(self.evaluation, self.folder, self.extremes_of)]),
@@ -112,14 +119,21 @@ class Page:
     def _numbers(self) -> Gathered:
         return gather(self.evaluation)
 
-    def _how_to_read(self) -> str:
-        return (
-            "Means over clips, below them 95 % intervals from "
-            f"{count(self.summary.resamples)} bootstrap resamples of the clips (seed {self.summary.seed}); "
-            "distances of whole sets have none. Systems and truth are compared, column by column, over the "
-            "clips that all of them have a number for. \N{BLACK STAR} marks the best system where its "
-            "interval meets no other system's; arrows show where good values lie."
+    def _how_to_read(self) -> list[Html]:
+        if not results.measured_columns(self.summary):
+            return []
+        told = (
+            f"Means over clips, below them 95 % intervals from {count(self.summary.resamples)} bootstrap "
+            f"resamples of the clips (seed {self.summary.seed}); distances of whole sets have none. Arrows "
+            "show where good values lie."
         )
+        if len([row for row in self.summary.rows if results.kind(row) != "control"]) > 1:
+            told += (
+                " Systems and truth are compared, column by column, over the clips that all of them have a "
+                "number for. \N{BLACK STAR} marks the best of several systems where its interval meets no "
+                "other system's."
+            )
+        return [_note(told)]
 
     def _missing(self) -> list[Html]:
         """Return what failed, what is missing, what was not tried and what was noted, each only if there."""

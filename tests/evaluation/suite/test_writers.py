@@ -74,6 +74,23 @@ def test_the_summary_tells_numbers_counts_arrows_and_what_is_left_out() -> None:
     assert all(f"- {plain(line)}\n" in text for line in summary.warnings)
 
 
+def test_controls_stand_only_in_the_tables_where_they_have_numbers() -> None:
+    evaluation = made_up_evaluation()
+    parts = summary_markdown(evaluation, summarise(evaluation, resamples=20)).split("\n|  |")
+    (pictures,) = [part for part in parts if "FID ↓" in part.splitlines()[0]]
+    rows = [
+        line.split(" |")[0].removeprefix("| ") for line in pictures.splitlines()[2:] if line.startswith("|")
+    ]
+    assert rows == ["ours (12)", "wav2lip (12)", r"sadtalker (11)\*", "truth (12)", "truth: still frame (12)"]
+
+
+def test_the_command_can_be_given_to_a_shell() -> None:
+    evaluation = made_up_evaluation()
+    told = replace(evaluation, settings={"command": ["talkvid", "evaluate", "my videos"], "unpaired": []})
+    text = summary_markdown(told, summarise(told, resamples=5))
+    assert "- command: talkvid evaluate 'my videos'\n- unpaired: none\n" in text
+
+
 def test_intervals_can_be_left_away() -> None:
     evaluation = made_up_evaluation()
     text = summary_markdown(evaluation, summarise(evaluation, resamples=20), intervals=False)
@@ -163,6 +180,8 @@ def test_facts_of_many_videos_are_told_by_what_they_share() -> None:
         "frames": "1 to 9",
         "exact": "yes (4x); no (1x)",
     }
+    assert told_facts([{"size": text} for text in "abcd"])["size"].endswith("; 1 other value")
+    assert (told_value([]), told_value(None), told_value(False)) == ("none", "none", "no")
     sizes = [{"size": text} for text in "aabbbcde"]
     assert told_facts(sizes) == {"size": "b (3x); a (2x); c (1x); 2 other values"}
     assert told_value({"torch": "2.13", "fps": 0.1 + 0.2, "x": None}) == "torch 2.13, fps 0.3, x none"

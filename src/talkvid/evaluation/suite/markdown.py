@@ -1,6 +1,6 @@
 """Tables in Markdown: rows by columns with arrows, intervals and counts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from html import escape
 
 from talkvid.evaluation.suite.cells import Cell
@@ -86,10 +86,11 @@ def cell_tables(
     *,
     intervals: bool = False,
     first: str = "",
+    droppable: Collection[str] = (),
 ) -> str:
     """Return tables of the rows `names`: how the row is called, what it shows as, how many clips it has.
 
-    Columns without any number are left out.
+    Columns without any number are left out, and so are rows of `droppable` from a table where they have none.
     """
     shown = [one for one in columns if any(cell_of(name, one).mean is not None for name, _, _ in names)]
     parts = []
@@ -100,6 +101,7 @@ def cell_tables(
                 *(told(cell_of(name, one), one.column, clips=clips, intervals=intervals) for one in portion),
             ]
             for name, label, clips in names
+            if name not in droppable or any(cell_of(name, one).mean is not None for one in portion)
         ]
         parts.append(table([first, *(heading(one.column) for one in portion)], lines))
     return "\n".join(parts)

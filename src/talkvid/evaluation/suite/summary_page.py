@@ -1,5 +1,6 @@
 """A run's summary in Markdown: the table, what the controls say, what is missing and how it was measured."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from talkvid.evaluation.raters.analysis import UserScore
@@ -103,7 +104,11 @@ def _main_table(summary: Summary, *, intervals: bool) -> str:
         for row in summary.rows
     ]
     text = cell_tables(
-        names, summary.columns, lambda row, one: summary.cell(row, *one.id), intervals=intervals
+        names,
+        summary.columns,
+        lambda row, one: summary.cell(row, *one.id),
+        intervals=intervals,
+        droppable=[row.name for row in summary.rows if not _is_main(row)],
     )
     other = [row for row in summary.rows if row.lacks and _is_main(row)]
     marks = f"{MARKS} Behind a name: its videos. " + _told_median(summary)
@@ -153,7 +158,11 @@ def _controls(summary: Summary) -> str:
     text = "\n".join(
         table(
             ["", *(heading(one.column) for one in portion)],
-            [[plain(row), *(told(row, one) for one in portion)] for row in controls],
+            [
+                [plain(row), *(told(row, one) for one in portion)]
+                for row in controls
+                if any((row, *one.id) in auc for one in portion)
+            ],
         )
         for portion in chunks(ranked)
     )
@@ -193,7 +202,9 @@ def _protocol(evaluation: Evaluation, summary: Summary) -> list[str]:
 
 def _settings(evaluation: Evaluation) -> Iterator[str]:
     for name, value in evaluation.settings.items():
-        yield f"{plain(name)}: {plain(told_value(value))}"
+        words = name == "command" and isinstance(value, list | tuple)
+        told = shlex.join(str(word) for word in value) if words else told_value(value)
+        yield f"{plain(name)}: {plain(told)}"
 
 
 def _bullets(lines: Sequence[str], title: str) -> str:

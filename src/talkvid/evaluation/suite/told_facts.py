@@ -33,8 +33,10 @@ def told_facts(facts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def told_value(value: Any) -> str:
     """Return one value in words."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or (isinstance(value, Mapping | list | tuple | str) and not value):
+        return "none"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping) and len(value) > MOST_ENTRIES:
@@ -59,7 +61,8 @@ def _told(values: Sequence[Any]) -> str:
     frequent = sorted(counts, key=lambda text: (-counts[text], text))
     told = [f"{text} ({counts[text]}x)" for text in frequent[:MOST_DIFFERENT]]
     left = len(counts) - MOST_DIFFERENT
-    return "; ".join([*told, f"{left} other values"] if left > 0 else told)
+    more = f"{left} other value{'' if left == 1 else 's'}"
+    return "; ".join([*told, more] if left > 0 else told)
 
 
 def facts_json(facts: Mapping[str, Any]) -> str:

@@ -8,19 +8,15 @@ import pytest
 
 from talkvid.evaluation.lip_distance import lip_distance, lip_movement_distance, still_mouth
 from talkvid.evaluation.suite.metric import Measured
-from talkvid.evaluation.suite.metrics import identity
 from talkvid.evaluation.suite.metrics.outcome import outcome
 from talkvid.evaluation.suite.pair import Pair
 from talkvid.evaluation.suite.registry import METRICS, build_suite
 from talkvid.evaluation.suite.weights import MetricSettings
-from talkvid.media.image import save_image
-from talkvid.records import Array
 from tests.evaluation.drawn import EYE_DISTANCE
-from tests.evaluation.suite.fake_view import SKIN, Clip, FakeView, talking
+from tests.evaluation.suite.fake_view import Clip, FakeView, talking
 
-OTHER_SKIN = (90, 120, 60)
 FACELESS = np.r_[0.1, np.nan, np.full(3, 0.1), np.nan, np.nan, np.full(3, 0.1)]
-"""Three of ten pictures without a face, of those looked at for sharpness and identity (0 and 5) one."""
+"""Three of ten pictures without a face, of those measured for sharpness (0 and 5) one."""
 
 
 def measured(name: str, view: FakeView) -> Measured:
@@ -39,6 +35,7 @@ def test_the_mel_measure_and_its_control_come_with_the_lag() -> None:
     assert found.values["mel"] > 0.4 > found.values["mel_control"]  # type: ignore[operator]
     margin = found.values["mel"] - found.values["mel_control"]  # type: ignore[operator]
     assert found.values["mel_margin"] == pytest.approx(margin) and found.facts["above_all_controls"] is True
+    assert found.values["mel_sure_lag_s"] == found.values["mel_lag_s"]
     assert found.facts["controls"] == 2 and found.facts["control"] == "sounds of other clips"
     late, _ = talking(4.0, seed=1, late_s=0.12)
     lag = measured("mel", FakeView(late, heard=sound, others=others)).values["mel_lag_s"]
@@ -59,7 +56,15 @@ def test_a_still_mouth_has_no_lag_and_measure_0() -> None:
     _, sound = talking(4.0, seed=1)
     found = measured("mel", FakeView(Clip(np.full(100, 0.1)), heard=sound))
     assert found.values["mel"] == 0 and found.values["mel_lag_s"] is None
+    assert found.values["mel_sure_lag_s"] is None
     assert "no mel_lag_s: the mouth stands still" in found.notes
+
+
+def test_a_lag_that_is_not_sure_is_left_out_of_the_sure_ones() -> None:
+    truth, _ = talking(4.0, seed=1)
+    found = measured("mel", FakeView(truth, heard=talking(4.0, seed=9)[1], others=[talking(4.0, seed=7)[1]]))
+    assert found.values["mel_lag_s"] is not None and found.values["mel_sure_lag_s"] is None
+    assert any(note.startswith("no mel_sure_lag_s: the correlation is too") for note in found.notes)
 
 
 def test_a_mouth_that_rests_in_silence_is_told_from_one_that_does_not() -> None:
@@ -201,77 +206,6 @@ def test_duration_needs_no_face(tmp_path: Path) -> None:
     view = FakeView(Clip(np.full(25, np.nan)), pair=Pair("ours", "clip", right, audio=wave))
     found = build_suite(["duration"], MetricSettings()).metrics[0].measure(view)
     assert found.values["missing_frames"] == 0 and found.values["duration_right"] == 1 and not found.notes
-
-
-class SkinEmbedder:
-    """Knows people by the colour of the forehead, looked up from the five points it is given."""
-
-    name, measure = "skin", "skin cosine"
-
-    def embed(self, picture: Array, points: Array) -> Array:
-        x, y = (points[0] + points[1]) / 2
-        colour = picture[int(y) - 10, int(x)].astype(np.float64)
-        unit: Array = colour / np.linalg.norm(colour)
-        return unit
-
-
-def same_person(view: FakeView) -> Measured:
-    return identity.measure(view, embedder=SkinEmbedder(), sha256="0" * 64, columns=identity.CSIM_COLUMNS)
-
-
-def unit(colour: tuple[int, int, int]) -> Array:
-    vector: Array = np.array(colour) / np.linalg.norm(colour)
-    return vector
-
-
-def test_identity_is_the_cosine_to_the_portrait_and_the_distance_to_the_true_video() -> None:
-    made, truth = Clip(np.full(11, 0.1), skin=OTHER_SKIN), Clip(np.full(11, 0.1))
-    found = same_person(FakeView(made, truth=truth))
-    cosine = float(unit(SKIN) @ unit(OTHER_SKIN))
-    assert [found.values["csim"], found.values["csim_lowest"]] == pytest.approx([cosine, cosine])
-    assert found.values["aed_form_csim"] == pytest.approx(np.linalg.norm(unit(SKIN) - unit(OTHER_SKIN)))
-    told = {
-        "measured": 3,
-        "measured_every": 5,
-        "aed_measured": 3,
-        "network": "skin",
-        "aed_name": "AED form (skin)",
-    }
-    assert told.items() <= dict(found.facts).items()
-    assert same_person(FakeView(truth, truth=truth)).values["csim"] == pytest.approx(1)
-
-
-def test_without_a_true_video_there_is_no_aed() -> None:
-    found = same_person(FakeView(Clip(np.full(6, 0.1))))
-    assert found.values["csim"] == pytest.approx(1) and found.values["aed_form_csim"] is None
-    assert found.facts["portrait"] == "the made video's own first picture"
-
-
-def test_the_portrait_that_is_given_is_the_one_that_counts(tmp_path: Path) -> None:
-    path = tmp_path / "portrait.png"
-    portrait = Clip(np.array([0.1]), skin=OTHER_SKIN)
-    save_image(path, next(portrait.frames()))
-    truth = Clip(np.full(6, 0.1))
-    pair = Pair("ours", "clip", Path("made.mp4"), portrait=path)
-    found = same_person(FakeView(truth, truth=truth, portrait=portrait, pair=pair))
-    assert found.values["csim"] == pytest.approx(float(unit(SKIN) @ unit(OTHER_SKIN)))
-    assert found.facts["portrait"] == "given"
-
-
-def test_identity_leaves_faceless_pictures_out_and_pairs_by_time() -> None:
-    # Pictures 0, 5, 10 are looked at; 5 shows no face. At 50 per second 0 and 10 stand beside 1 and 21.
-    made = Clip(np.r_[FACELESS, 0.1])
-    truth = Clip(np.r_[np.full(21, np.nan), 0.1], fps=50.0)
-    portrait = Clip(np.array([0.1]))
-    found = same_person(FakeView(made, truth=truth, portrait=portrait))
-    assert found.facts["measured"] == 2 and found.facts["aed_measured"] == 1
-    assert found.facts["aed_true_faceless"] == 2
-    assert found.values["aed_form_csim"] == pytest.approx(0, abs=1e-6)
-    unlucky = Clip(np.r_[np.nan, np.full(4, 0.1), np.nan, np.full(4, 0.1)])
-    with pytest.raises(ValueError, match="any of the 2 pictures looked at, every 5th"):
-        same_person(FakeView(unlucky, truth=truth, portrait=portrait))
-    with pytest.raises(ValueError, match="no face is found in the portrait, the true video's first picture"):
-        same_person(FakeView(made, truth=truth))
 
 
 def test_a_value_that_is_no_number_never_leaves() -> None:

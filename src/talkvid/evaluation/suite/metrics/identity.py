@@ -41,7 +41,7 @@ def _columns(key: str, heading: str, network: str) -> tuple[Column, ...]:
         ),
         Column(f"{key}_lowest", f"{heading}, 5th percentile", "higher", "The cosine that 5 % lie below."),
         Column(
-            f"aed_form_{key}",
+            f"aed_form_{network.lower()}",
             f"AED form ({network})",
             "lower",
             f"Mean distance of {network} embeddings to the true pictures'; AED itself takes OpenFace.",
@@ -50,7 +50,7 @@ def _columns(key: str, heading: str, network: str) -> tuple[Column, ...]:
 
 
 CSIM_COLUMNS = _columns("csim", "CSIM (ArcFace)", "ArcFace")
-COSINE_COLUMNS = _columns("mobilefacenet", "identity cosine (MobileFaceNet)", "MobileFaceNet")
+COSINE_COLUMNS = _columns("identity_cosine", "identity cosine (MobileFaceNet)", "MobileFaceNet")
 
 
 def measure(view: ClipView, *, embedder: FaceEmbedder, sha256: str, columns: tuple[Column, ...]) -> Measured:

@@ -11,6 +11,7 @@ from talkvid.records import Array
 
 VERSION = 1
 STILL = "the mouth stands still"
+UNSURE = "the correlation is too low or too flat for its lag to be believed"
 COLUMNS = (
     Column(
         "mel",
@@ -32,12 +33,19 @@ COLUMNS = (
         "The first less the second: what the mouth owes to its own sound.",
     ),
     Column("mel_lag_s", "best lag (s, ours)", "zero", "The best lag, positive when the mouth is late.", 2),
+    Column(
+        "mel_sure_lag_s",
+        "best lag where sure (s, ours)",
+        "zero",
+        "The best lag of the clips whose correlation is high and falls off sharply to both sides of it.",
+        2,
+    ),
 )
 
 
 def measure(view: ClipView) -> Measured:
     """Return the measure, its control, the margin between them and the best lag."""
-    from talkvid.evaluation.mel_measure import REACH_S, control, mel_agreement
+    from talkvid.evaluation.mel_measure import REACH_S, SURE_RISE, SURE_SCORE, control, mel_agreement
 
     look = view.look()
     require_face(look.tracks, "made")
@@ -51,17 +59,21 @@ def measure(view: ClipView) -> Measured:
             "mel_control": average,
             "mel_margin": None if average is None else found.score - average,
             "mel_lag_s": found.lag_s,
+            "mel_sure_lag_s": found.lag_s if found.lag_is_sure else None,
         },
         facts={
             **look_facts(view, look),
             "version": VERSION,
             "reach_s": REACH_S,
+            "rise": found.rise,
+            "sure_from": f"a measure of {SURE_SCORE:g} and a rise of {SURE_RISE:g}",
             "control": "sounds of other clips" if others else "own sound turned round",
             "controls": len(chance),
             "above_all_controls": bool(len(chance)) and bool(found.score > np.max(chance)),
         },
         notes=face_notes(look),
-        absent={"mel_lag_s": STILL} | dict.fromkeys(("mel_control", "mel_margin"), _too_short(sound)),
+        absent={"mel_lag_s": STILL, "mel_sure_lag_s": UNSURE}
+        | dict.fromkeys(("mel_control", "mel_margin"), _too_short(sound)),
     )
 
 

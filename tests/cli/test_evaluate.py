@@ -78,6 +78,17 @@ def test_a_list_says_the_same_and_more(videos: Path, tmp_path: Path) -> None:
     assert (output / "groups.md").is_file()
 
 
+def test_scores_of_a_study_stand_in_the_table_of_methods(videos: Path, tmp_path: Path) -> None:
+    scores = tmp_path / "user_scores.json"
+    told = {"mean": 3.4, "low": 3.1, "high": 3.7, "raters": 12, "question": "overall", "unit": "mean score"}
+    scores.write_text(json.dumps({"ours": told}), encoding="utf-8")
+    command = [*QUICK, "--generated", f"ours={videos / 'made'}", "--no_controls"]
+    output = tmp_path / "run"
+    assert run_verb("evaluate", [*command, "--user_scores", str(scores), "--output", str(output)]) == 0
+    text = (output / "summary.md").read_text(encoding="utf-8")
+    assert text.index("| Method |") < text.index(" | 3.40 |") < text.index("mean score, overall, 12 raters")
+
+
 def test_unpaired_files_are_told_and_can_be_allowed(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +153,7 @@ def test_the_metrics_are_listed_with_what_they_lack(
         (["--list", "x.json"], "x.json: no such file; give a JSON list of videos"),
         (["--generated", "made", "--syncnet", "gone.pth"], "gone.pth: no such file; give the weights for"),
         (["--generated", "made", "--fvd_fps", "0"], "fvd_fps must be above 0"),
+        (["--generated", "made", "--user_scores", "x.json"], "x.json: no such file; give the user_scores.json"),
         (["--generated", "made", "--yardstick_model", "made/1.mp4"], "'embedded' takes no model file"),
     ],
 )  # fmt: skip

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         from talkvid.cli.evaluate_bench import run as run_bench
 
         return run_bench(args)
-    request = evaluate_request.read_request(args)
+    request, scores = evaluate_request.read_request(args), evaluate_request.user_scores(args)
     from talkvid.evaluation.suite.run import evaluate
 
     for line in request.unpaired:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         deadline_s=args.deadline_s,
         told={"command": ["talkvid", *sys.argv[1:]], "unpaired": list(request.unpaired)},
     )
-    text, page = evaluate_results.write_results(evaluation, request.output)
+    text, page = evaluate_results.write_results(evaluation, request.output, user_scores=scores)
     print(text)
     print(page)
     return 1 if any(result.failure for result in evaluation.pairs) else 0
@@ -87,6 +87,10 @@ def _add_input(group: Any) -> None:
         "--list", type=Path, metavar="JSON",
         help="objects with row, clip, made and, where there are any, truth, portrait, sound and groups; "
         "paths are relative to the list",
+    )  # fmt: skip
+    group.add_argument(
+        "--user_scores", type=Path, metavar="JSON",
+        help="user_scores.json of a study with raters, for the table of methods",
     )  # fmt: skip
     group.add_argument(
         "--allow_missing", action="store_true", help="go on with made videos that have no partner; list them"

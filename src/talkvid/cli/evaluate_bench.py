@@ -77,6 +77,8 @@ def is_wanted(args: argparse.Namespace) -> bool:
         given = next((name for name in ONLY_WITH_BENCH[2:8] if getattr(args, name) is not None), None)
         if given is not None:
             raise ValueError(f"--{given} says how videos are made, and --no_generate that none are")
+    if args.executor == "inline" and args.workers != 1:
+        raise ValueError("--executor inline has one worker; add --workers 1")
     return True
 
 
@@ -92,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
     outputs = [read_outputs(text) for text in args.outputs or []]
     names, settings = evaluate_request.metric_names(args), evaluate_request.metric_settings(args)
+    scores = evaluate_request.user_scores(args)
     evaluate_request.check_output(args.output, [_scanned(args.bench), *(folder for _, folder in outputs)])
     bench = find_bench(
         args.bench,
@@ -120,9 +123,9 @@ def run(args: argparse.Namespace) -> int:
         controls=not args.no_controls,
         common=bool(args.common_clips),
     )
-    write_bench_report(done, summarise(done.evaluation), args.output)
+    write_bench_report(done, summarise(done.evaluation), args.output, user_scores=scores)
     text, page = evaluate_results.write_results(
-        done.evaluation, args.output, title=f"Bench {bench.root.name}"
+        done.evaluation, args.output, title=f"Bench {bench.root.name}", user_scores=scores
     )
     print("\n".join(coverage_lines(done)), text, page, sep="\n")
     told = done.describe()

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.controls import with_controls
 from talkvid.evaluation.suite.pair import Pair
 from talkvid.evaluation.suite.pair_list import read_pair_list
 from talkvid.evaluation.suite.pairing import Pairing, find_pairs, read_generated
 from talkvid.evaluation.suite.registry import resolved
 from talkvid.evaluation.suite.run import ViewSettings
+from talkvid.evaluation.suite.user_scores import read_user_scores
 from talkvid.evaluation.suite.weights import MetricSettings
 
 
@@ -40,6 +42,11 @@ def read_request(args: argparse.Namespace) -> Request:
 def metric_names(args: argparse.Namespace) -> tuple[str, ...]:
     """Return the metrics asked for, each once; ValueError for an unknown one."""
     return resolved([name for word in args.metrics for name in word.split(",") if name])
+
+
+def user_scores(args: argparse.Namespace) -> dict[str, UserScore] | None:
+    """Return what raters gave each system; FileNotFoundError or ValueError for a file that does not say."""
+    return None if args.user_scores is None else read_user_scores(args.user_scores)
 
 
 def view_settings(args: argparse.Namespace) -> ViewSettings:

@@ -1,8 +1,9 @@
 """What a `talkvid evaluate` command shows: the metrics there are, and the results as tables and a page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.groups import group_tables
 from talkvid.evaluation.suite.pair import TRUTH
 from talkvid.evaluation.suite.registry import METRICS, build_suite
@@ -32,12 +33,18 @@ def metrics_table(settings: MetricSettings) -> str:
     return "\n".join(lines)
 
 
-def write_results(evaluation: Evaluation, folder: Path, *, title: str = TITLE) -> tuple[str, Path]:
+def write_results(
+    evaluation: Evaluation,
+    folder: Path,
+    *,
+    title: str = TITLE,
+    user_scores: Mapping[str, UserScore] | None = None,
+) -> tuple[str, Path]:
     """Return the text to show and the path of the report; all tables and the page are in `folder` then."""
     from talkvid.evaluation.suite.page.writer import write_page
 
     summary, groups = summarise(evaluation), group_tables(evaluation)
-    write_tables(evaluation, summary, folder, groups=groups, title=title)
+    write_tables(evaluation, summary, folder, groups=groups, title=title, user_scores=user_scores)
     page = write_page(evaluation, summary, folder, title=title)
     lines = [f"warning: {line}" for line in summary.warnings]
     lines += [f"left out: {one.name}: {one.reason}" for one in evaluation.left_out]

@@ -1,10 +1,11 @@
 """What a bench covers, in words: its clips, who made how many of them, and the table of methods."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from talkvid.evaluation.bench.clips import group_sizes
 from talkvid.evaluation.bench.run import BenchRun
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.markdown import plain, table
 from talkvid.evaluation.suite.method_table import method_table
 from talkvid.evaluation.suite.summary import Summary
@@ -13,15 +14,20 @@ from talkvid.files import atomic_path
 FILE_NAME = "bench.md"
 
 
-def bench_markdown(run: BenchRun, summary: Summary) -> str:
+def bench_markdown(
+    run: BenchRun, summary: Summary, *, user_scores: Mapping[str, UserScore] | None = None
+) -> str:
     """Return coverage, broken clips, sizes of subgroups and the table of methods as Markdown."""
-    return "\n".join([*_clips(run), *_systems(run), *_groups(run), "## Methods", "", method_table(summary)])
+    methods = method_table(summary, user_scores=user_scores)
+    return "\n".join([*_clips(run), *_systems(run), *_groups(run), "## Methods", "", methods])
 
 
-def write_bench_report(run: BenchRun, summary: Summary, output: Path) -> Path:
+def write_bench_report(
+    run: BenchRun, summary: Summary, output: Path, *, user_scores: Mapping[str, UserScore] | None = None
+) -> Path:
     """Write `bench.md` and return its path."""
     with atomic_path(output / FILE_NAME) as temporary:
-        temporary.write_text(bench_markdown(run, summary), encoding="utf-8")
+        temporary.write_text(bench_markdown(run, summary, user_scores=user_scores), encoding="utf-8")
     return output / FILE_NAME
 
 

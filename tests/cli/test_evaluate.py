@@ -153,7 +153,7 @@ def test_the_metrics_are_listed_with_what_they_lack(
         (["--list", "x.json"], "x.json: no such file; give a JSON list of videos"),
         (["--generated", "made", "--syncnet", "gone.pth"], "gone.pth: no such file; give the weights for"),
         (["--generated", "made", "--fvd_fps", "0"], "fvd_fps must be above 0"),
-        (["--generated", "made", "--user_scores", "x.json"], "x.json: no such file; give the user_scores.json"),
+        (["--generated", "made", "--user_scores", "x.json"], "x.json: no such file; give the user_scores"),
         (["--generated", "made", "--yardstick_model", "made/1.mp4"], "'embedded' takes no model file"),
     ],
 )  # fmt: skip

@@ -58,11 +58,15 @@ def default_trials(kind: Kind, num_systems: int, num_clips: int) -> int:
     return num_cells * max(1, min(num_clips, MOST_BY_DEFAULT // num_cells))
 
 
+def check_systems(kind: Kind, number: int) -> None:
+    """Raise ValueError when there is nothing to compare."""
+    if number < (2 if kind == "ab" else 1):
+        raise ValueError(f"{number} system is given; side by side needs two: --videos NAME=DIR for each")
+
+
 def check(design: Design) -> None:
     """Raise ValueError with the numbers for a design that cannot be."""
-    least = 2 if design.kind == "ab" else 1
-    if len(design.systems) < least:
-        raise ValueError(f"{len(design.systems)} system is given; side by side needs two: --videos NAME=DIR")
+    check_systems(design.kind, len(design.systems))
     if design.raters < 1 or design.trials < 1 or design.catch < 0:
         raise ValueError(
             f"raters {design.raters}, trials {design.trials}, catch {design.catch}: "

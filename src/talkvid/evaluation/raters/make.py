@@ -20,7 +20,7 @@ from talkvid.evaluation.raters.blind import (
     write_videos,
 )
 from talkvid.evaluation.raters.clips import Material, gather
-from talkvid.evaluation.raters.design import Design, Trial, default_trials, plan
+from talkvid.evaluation.raters.design import Design, Trial, check_systems, default_trials, plan
 from talkvid.evaluation.raters.key import KEY_NAME, Key, KeyTrial, write_key
 from talkvid.evaluation.raters.questions import SCALE, Kind, Question, catch_question, chosen
 from talkvid.files import atomic_folder
@@ -61,6 +61,7 @@ def make_study(request: StudyRequest) -> Key:
     are random, videos carry no metadata, the order is drawn per rater. Raises FileNotFoundError or ValueError
     for anything wrong with the request; the output folder then does not exist.
     """
+    check_systems(request.kind, len(request.videos))
     _check_names(request.videos)
     material = gather(
         request.videos, reference=request.reference, allow_length_mismatch=request.allow_length_mismatch

@@ -160,7 +160,7 @@ def outlook(plan: Plan, sources: Sequence[VideoSource]) -> Iterator[str]:
         before = scans.get(source.id)
         is_done = before is not None and before.signature == source_item(source, settings).signature
         yield f"{'done before' if is_done else 'scan'}  {source.id}  {source.path}"
-    waiting = waiting_clips(plan) if plan.folder.sources.is_file() else []
+    waiting = waiting_clips(plan) if plan.scores and plan.folder.sources.is_file() else []
     for stage in plan.scores:
         count = sum(stage in item.needed for item in waiting)
         yield f"{stage}: {count} of the clips known so far want a score"

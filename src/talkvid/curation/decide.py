@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from talkvid.curation.config import STAGES
@@ -66,18 +67,27 @@ def first_rejection(
     span: Span, results: Mapping[str, StageResult], rules: Rules
 ) -> tuple[str, str, str] | None:
     """Return stage, code and reason of the first rule or stage that turns a clip down, or None."""
-    return _rejection(_checks(span, results, rules), results, rules)
+    return _rejection(_stage_scores(scan_scores(span), results), results, rules)
 
 
 def decide(span: Span, results: Mapping[str, StageResult], rules: Rules) -> tuple[Verdict, str]:
     """Return what becomes of a clip and the stage that decided, "" for a clip that is kept.
-
     A clip that any stage turns down is rejected; else one that any stage broke on has failed; else one that a
     stage has not scored is unscored.
     """
-    by_stage = _checks(span, results, rules)
-    checks = tuple(check for stage_checks in by_stage.values() for check in stage_checks)
-    if (rejection := _rejection(by_stage, results, rules)) is not None:
+    scores = _stage_scores(scan_scores(span), results)
+    # A fact that the scan did not measure has no comparison.
+    checks = tuple(
+        [
+            rule.check(own[rule.score])
+            for stage, own in scores.items()
+            for rule in rules.get(stage, ())
+            if rule.score in own
+        ]
+    )
+    is_clean = all(map(attrgetter("passed"), checks)) and not any(map(attrgetter("code"), results.values()))
+    rejection = None if is_clean else _rejection(scores, results, rules)
+    if rejection is not None:
         stage, code, reason = rejection
         return Verdict(REJECTED, code, reason, checks), stage
     active = [stage for stage in STAGES if stage in rules]
@@ -100,26 +110,20 @@ def reason_of(check: Check) -> str:
 
 
 def _rejection(
-    checks: Mapping[str, list[Check]], results: Mapping[str, StageResult], rules: Rules
+    scores: Mapping[str, Mapping[str, float]], results: Mapping[str, StageResult], rules: Rules
 ) -> tuple[str, str, str] | None:
-    for stage, stage_checks in checks.items():
+    for stage, own in scores.items():
         result = results.get(stage)
         if result is not None and result.code and not result.failed and stage in rules:
             return stage, result.code, result.reason
-        for check in stage_checks:
-            if not check.passed:
-                return stage, check.code, reason_of(check)
+        for rule in rules.get(stage, ()):
+            if rule.score in own and not rule.passes(own[rule.score]):
+                return stage, rule.code, reason_of(rule.check(own[rule.score]))
     return None
 
 
-def _checks(span: Span, results: Mapping[str, StageResult], rules: Rules) -> dict[str, list[Check]]:
-    """Return the comparisons that can be made by stage; facts that the scan did not measure have none."""
-    checks: dict[str, list[Check]] = {}
-    for stage in (SCAN, *STAGES):
-        if stage == SCAN:
-            scores: Mapping[str, float] = scan_scores(span)
-        else:
-            scores = results[stage].scores if stage in results else {}
-        own = rules.get(stage, ())
-        checks[stage] = [rule.check(scores[rule.score]) for rule in own if rule.score in scores]
-    return checks
+def _stage_scores(
+    measured: Mapping[str, float], results: Mapping[str, StageResult]
+) -> dict[str, Mapping[str, float]]:
+    """Return the scores by stage in the order of the verdict, the scan's first."""
+    return {SCAN: measured, **{stage: results[stage].scores for stage in STAGES if stage in results}}

@@ -5,8 +5,9 @@ bytes are the same for any executor and number of workers.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -153,27 +154,22 @@ def _cells(rows: Sequence[ClipRow], column: str) -> list[Any]:
     match prefix:
         case "score":
             stage, _, name = rest.partition(".")
-            return [row.score(stage, name) for row in rows]
+            return [scores.get(name) for scores in (row.scores.get(stage, {}) for row in rows)]
         case "backend":
             return [row.backends.get(rest) for row in rows]
         case "signature":
             return [row.signatures.get(rest) for row in rows]
         case "facts" | "annotations":
-            return [_json(getattr(row, column)) for row in rows]
-    return [getattr(row, column) for row in rows]
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, sort_keys=True, allow_nan=False) if values else "{}"
+            encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
+            return [encode(values) if values else "{}" for values in map(attrgetter(column), rows)]
+    return list(map(attrgetter(column), rows))
 
 
 def _checks(pyarrow: Any, rows: Sequence[ClipRow], kind: Any) -> Any:
     """Return the comparisons of all rows as one column of lists of structs."""
     flat = [check for row in rows for check in row.checks]
     fields = list(kind.value_type)
-    columns = [
-        pyarrow.array([getattr(check, field.name) for check in flat], type=field.type) for field in fields
-    ]
+    columns = [pyarrow.array(list(map(attrgetter(field.name), flat)), type=field.type) for field in fields]
     structs = pyarrow.StructArray.from_arrays(columns, fields=fields)
     offsets = [0, *accumulate(len(row.checks) for row in rows)]
     return pyarrow.ListArray.from_arrays(pyarrow.array(offsets, pyarrow.int32()), structs, type=kind)

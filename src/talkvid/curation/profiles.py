@@ -57,10 +57,14 @@ class Rule:
     threshold: float
     code: str
 
+    def passes(self, value: float) -> bool:
+        """Return whether a value is on the right side of the threshold."""
+        return bool(COMPARE[self.op](value, self.threshold))
+
     def check(self, value: float) -> Check:
         """Return the comparison of a value with the threshold."""
-        passed = COMPARE[self.op](value, self.threshold)
-        return Check(self.stage, self.score, value, self.op, self.threshold, self.code, passed)
+        op, threshold = self.op, self.threshold
+        return Check(self.stage, self.score, value, op, threshold, self.code, COMPARE[op](value, threshold))
 
 
 def rules_of(config: CurateConfig) -> dict[str, tuple[Rule, ...]]:

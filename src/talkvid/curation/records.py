@@ -4,7 +4,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 KEPT = "kept"
 REJECTED = "rejected"
@@ -83,17 +83,21 @@ class Span:
     @cached_property
     def start_s(self) -> Fraction:
         """Return the exact time of the first picture, in seconds from the file's first picture."""
-        return self.start_pts * Fraction(*self.time_base)
+        return self._seconds(self.start_pts)
 
     @cached_property
     def end_s(self) -> Fraction:
         """Return the exact end of the last picture in seconds."""
-        return self.end_pts * Fraction(*self.time_base)
+        return self._seconds(self.end_pts)
 
     @cached_property
     def duration_s(self) -> Fraction:
         """Return the length in seconds."""
-        return self.end_s - self.start_s
+        return self._seconds(self.end_pts - self.start_pts)
+
+    def _seconds(self, units: int) -> Fraction:
+        numerator, denominator = self.time_base
+        return Fraction(units * numerator, denominator)
 
     def to_json(self) -> dict[str, Any]:
         """Return the span as plain values; `from_json` reads them back."""
@@ -105,9 +109,8 @@ class Span:
         return cls(**{**values, "time_base": tuple(values["time_base"])})
 
 
-@dataclass(frozen=True)
-class Check:
-    """One comparison of a score with its threshold."""
+class Check(NamedTuple):
+    """One comparison of a score with its threshold; a tuple, since a large run has millions of them."""
 
     stage: str
     score: str

@@ -54,6 +54,7 @@ class Results:
         self._folder = folder.path
         self._rules = rules
         self._signatures = signatures
+        self._shown = sorted({*SCAN_SCORES, *(rule.score for rule in rules.get(SCAN, ()))})
         self.sources = folder.read_sources()
         self._scans = _latest(folder.scan_journal)
         self._scores = _latest(folder.score_journal)
@@ -116,9 +117,8 @@ class Results:
             status, code = FAILED, record.fault
             reason = record.reason if record.fault == "ERROR" else CODES[code]
         measured = scan_scores(span)
-        wanted = {*SCAN_SCORES, *(rule.score for rule in self._rules.get(SCAN, ()))}
         scores: dict[str, Mapping[str, float]] = {
-            SCAN: {name: measured[name] for name in sorted(wanted) if name in measured}
+            SCAN: {name: measured[name] for name in self._shown if name in measured}
         }
         scores.update({name: results[name].scores for name in STAGES if name in results})
         return ClipRow(

@@ -154,7 +154,7 @@ def decode_line(line: bytes) -> Record:
     if not line.endswith(b"\n"):
         raise ValueError("the line has no end")
     try:
-        values = json.loads(line)
+        values = json.loads(line.decode())
         checksum = values.pop("crc", None)
         if checksum is not None and checksum != f"{zlib.crc32(line[:-_TAIL]):08x}":
             raise ValueError("its checksum is wrong")
@@ -169,7 +169,8 @@ def _id_of(line: bytes) -> str:
         return decode_line(line).id
     if line[-_TAIL:] != _MARK + b'%08x"}\n' % zlib.crc32(line[:-_TAIL]):
         raise ValueError("its checksum is wrong")
-    return str(json.loads(line[len(_HEAD) - 1 : line.index(b'", "state": ') + 1]))
+    name = line[len(_HEAD) : line.index(b'", "state": ')]
+    return str(json.loads(b'"%b"' % name)) if b"\\" in name else name.decode()
 
 
 def _lines(path: Path, read: Callable[[bytes], Read]) -> Iterator[tuple[Read, int, int]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talkvid.evaluation.lags import correlations, lag_curve, ranking_share
+from talkvid.evaluation.lags import LagCurve, correlations, lag_curve, ranking_share
 from talkvid.evaluation.mel_fit import fit, save_weights
 from talkvid.evaluation.mel_measure import (
     NUM_INPUTS,
@@ -75,6 +75,41 @@ def test_a_late_mouth_has_a_positive_lag(weights: MelWeights, late_s: float) -> 
     found = mel_agreement(tracks, sound, weights=weights)
     assert found.lag_s == pytest.approx(late_s, abs=0.03)
     assert found.score > 0.8 > found.at_zero
+
+
+@pytest.mark.parametrize("pictures", [-5, 5])
+def test_a_planted_shift_of_the_sound_is_found_with_its_sign_and_surely(
+    weights: MelWeights, pictures: int
+) -> None:
+    found, late_s = [], pictures / 25
+    for seed in range(100, 104):
+        tracks, sound = clip(seed)
+        late = np.roll(sound, round(late_s * 16000))
+        agreement = mel_agreement(tracks, late, weights=weights)
+        assert agreement.lag_is_sure and agreement.rise > 0.2
+        found.append(agreement.lag_s)
+    # The sound is late, hence the mouth early.
+    assert found == pytest.approx([-late_s] * 4, abs=0.04)
+
+
+def test_the_lag_of_a_foreign_sound_and_one_at_the_end_of_the_reach_are_not_sure(weights: MelWeights) -> None:
+    tracks, sound = clip(100)
+    foreign = [mel_agreement(tracks, clip(seed)[1], weights=weights) for seed in range(101, 111)]
+    assert sum(one.lag_is_sure for one in foreign) <= 1
+    late = np.roll(sound, round(0.34 * 16000))
+    at_the_end = mel_agreement(tracks, late, weights=weights)
+    assert at_the_end.score > 0.25 and at_the_end.lag_s == -0.3
+    assert at_the_end.rise == 0.0 and not at_the_end.lag_is_sure
+
+
+def test_a_peak_rises_above_what_lies_beyond_it_only_inside_the_reach() -> None:
+    values = np.array([0.1, 0.2, 0.3, 0.6, 0.5, 0.2, 0.25, 0.0, 0.0])
+    curve = LagCurve(values, rate_hz=10)
+    assert curve.rise(within_s=0.1) == pytest.approx(0.35)
+    assert curve.rise(within_s=0.0) == pytest.approx(0.1)
+    assert LagCurve(values[3:], rate_hz=10).rise(within_s=0.1) == 0.0
+    assert LagCurve(values[:4], rate_hz=10).rise(within_s=0.1) == 0.0
+    assert LagCurve(np.zeros(31), rate_hz=50).rise(within_s=0.1) == 0.0
 
 
 def test_a_sound_half_a_second_late_is_out_of_reach(weights: MelWeights) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.evaluation.raters.planted import Rule, attentive, planted_key, write_
 STRENGTHS = {"alpha": 0.8, "beta": 0.0, "gamma": -0.8}
 
 
-def small_key(kind: Kind, shown: dict[str, tuple[str, str, tuple[str, ...]]]) -> Key:
+def small_key(kind: Kind, shown: Mapping[str, tuple[str, str, tuple[str, ...]]]) -> Key:
     """Return a key of trials given as name: (rater, clip, systems)."""
     files = {
         f"{clip}-{name}": KeyFile(clip, name, False, "", "", 1.0, 64, 64)

@@ -73,7 +73,7 @@ def test_orders_differ_between_raters_and_are_the_same_for_the_same_seed() -> No
 
 def test_catch_trials_are_spread_never_first_and_the_still_one_stands_on_both_sides() -> None:
     plans = plan(design(raters=10, trials=15, catch=3))
-    sides = Counter()
+    sides: Counter[bool] = Counter()
     for trials in plans:
         assert len(trials) == 18 and not trials[0].catch
         catches = [number for number, trial in enumerate(trials) if trial.catch]

@@ -1,8 +1,11 @@
 """The raters' page in a real browser: played, answered by mouse and keys, reloaded, saved, analysed."""
 
+import functools
 import json
+import threading
 import time
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     assert CHROMIUM is not None
     with Browser(CHROMIUM, tmp_path_factory.mktemp("browser")) as opened:
         yield opened
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 def make(material: Path, output: Path, kind: Kind) -> tuple[Key, str]:
@@ -169,6 +177,28 @@ def test_a_rater_rates_on_the_scale_at_phone_width_and_stops_early(
         assert count(browser) == "2 of 3"
     finally:
         browser.resize(1280, 800)
+    assert browser.errors == []
+
+
+def test_the_page_works_from_a_plain_file_server_too(
+    material: Path, tmp_path: Path, browser: Browser
+) -> None:
+    key, _ = make(material, tmp_path / "out", "mos")
+    handler = functools.partial(QuietHandler, directory=str(tmp_path / "out" / "for_raters"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            browser.requested.clear()
+            start(browser, f"http://127.0.0.1:{server.server_port}/index.html", key.raters[0])
+            play_all(browser)
+            browser.press("1")
+            browser.press("1")
+            browser.press("Enter")
+            browser.wait("document.getElementById('count').textContent === '2 of 3'")
+        finally:
+            server.shutdown()
+    here = (f"http://127.0.0.1:{server.server_port}/", "about:", "data:")
+    assert all(address.startswith(here) for address in browser.requested), browser.requested
     assert browser.errors == []
 
 

@@ -84,7 +84,7 @@ def opinion_table(
     plain = weighted_means(values, systems, np.ones((1, len(values))), len(key.systems))[0]
     opinions = []
     for number, name in enumerate(key.systems):
-        own = np.flatnonzero(systems == number)
+        own = np.flatnonzero(systems == number).tolist()
         known_raters = {answers[one].rater for one in own}
         known_clips = {trials[one].clip for one in own}
         alone = len(known_raters) < 2 and len(known_clips) < 2

@@ -34,7 +34,8 @@ def read_request(args: argparse.Namespace) -> Request:
     """Return what is asked for; ValueError or FileNotFoundError, one line each, for what cannot be done."""
     names, settings = metric_names(args), metric_settings(args)
     found = _pairing(args)
-    check_output(args.output, [args.generated, args.reference, args.audio, args.portraits])
+    generated = [read_generated(text).path for text in args.generated]
+    check_output(args.output, [*generated, args.reference, args.audio, args.portraits])
     pairs = found.pairs if args.no_controls else with_controls(found.pairs)
     return Request(tuple(pairs), found.unpaired, names, settings, view_settings(args), args.output)
 
@@ -74,15 +75,12 @@ def _pairing(args: argparse.Namespace) -> Pairing:
     return find_pairs(generated, **sides, allow_missing=args.allow_missing)
 
 
-def check_output(output: Path, inputs: Sequence[str | Path | Sequence[str] | None]) -> None:
+def check_output(output: Path, inputs: Sequence[Path | None]) -> None:
     """Refuse an output that cannot be written, or whose files the next run would take for videos."""
-    told = [one for given in inputs for one in (given if isinstance(given, list) else [given])]
-    folders = [
-        read_generated(one).path if isinstance(one, str) else Path(one) for one in told if one is not None
-    ]
+    folders = [path for path in inputs if path is not None and path.is_dir()]
     inner = output.resolve()
     for folder in folders:
-        if folder.is_dir() and (inner == folder.resolve() or folder.resolve() in inner.parents):
+        if inner == folder.resolve() or folder.resolve() in inner.parents:
             raise ValueError(f"{output}: lies in {folder}, which is judged; choose another --output")
     if output.exists() and not output.is_dir():
         raise ValueError(f"{output}: the output is a file; give a folder with --output")

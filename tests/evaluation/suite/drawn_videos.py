@@ -95,7 +95,7 @@ class FakeMetric:
 
     def __init__(self, folder: Path, name: str, version: str) -> None:
         self.name, self._folder, self._version = name, folder, version
-        self.columns = (Column(name, name.title(), "lower", f"The {name}."),)
+        self.columns: tuple[Column, ...] = (Column(name, name.title(), "lower", f"The {name}."),)
 
     @property
     def signature(self) -> str:
@@ -181,8 +181,8 @@ class GreySet:
     """The distance of two sets is that of their mean greys."""
 
     name = "greys"
-    columns = (Column("greys", "Greys", "lower", "Distance of mean greys."),)
-    needs = frozenset({Need.REFERENCE})
+    columns: tuple[Column, ...] = (Column("greys", "Greys", "lower", "Distance of mean greys."),)
+    needs: frozenset[Need] = frozenset({Need.REFERENCE})
     dims = 2
 
     def __init__(self, folder: Path) -> None:

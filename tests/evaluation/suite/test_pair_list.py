@@ -18,7 +18,13 @@ def write_list(folder: Path, *entries: Any) -> Path:
 def test_a_list_says_what_belongs_together(tmp_path: Path) -> None:
     for name in ("made.mp4", "true.mp4", "me.png", "speech.wav"):
         (tmp_path / name).write_bytes(b"x")
-    first = {"row": "ours", "clip": "1", "made": "made.mp4", "truth": "true.mp4", "portrait": "me.png"}
+    first: dict[str, Any] = {
+        "row": "ours",
+        "clip": "1",
+        "made": "made.mp4",
+        "truth": "true.mp4",
+        "portrait": "me.png",
+    }
     first |= {"sound": "speech.wav", "groups": {"gender": "female"}}
     second = {"row": "ours", "clip": "2", "made": str(tmp_path / "made.mp4"), "truth": None}
     pairs = read_pair_list(write_list(tmp_path, first, second))

@@ -1,5 +1,6 @@
 """Runs over drawn videos: every number in its place, nothing measured twice, no failure costing another."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -92,7 +93,10 @@ def test_numbers_stand_where_they_belong_and_are_stored(videos: Path, run: Run, 
     assert all(20 < (loudness[f"ours/{clip}"] or 0) < 21 for clip in (1, 2, 3))  # two other clips' sounds
     assert load_evaluation(tmp_path / "output") == found
     told = found.settings
-    assert told["sha256"].keys() >= {str(videos / "made" / "1.mp4"), str(videos / "1.wav")}
+    hashes = (tmp_path / "output" / "files.sha256").read_text(encoding="utf-8")
+    digest = hashlib.sha256((videos / "made" / "1.mp4").read_bytes()).hexdigest()
+    assert f"{digest}  {videos / 'made' / '1.mp4'}\n" in hashes and told["files"]["count"] == 9
+    assert told["files"]["sha256"] == hashlib.sha256(hashes.encode()).hexdigest()
     assert told["metrics"]["brightness"] == "brightness " and told["yardstick"] == "brightness"
     assert "numpy" in told["versions"] and told["machine"]["cores"] >= 1
     assert told["metric_settings"]["lpips_network"] == "alex"

@@ -1,5 +1,6 @@
 """From what a run's journal holds to its results: pairs in their order, sets, hashes and times."""
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,12 @@ from talkvid.evaluation.suite.metric import SetMetric, Suite
 from talkvid.evaluation.suite.pair_item import PairItem, is_kept
 from talkvid.evaluation.suite.result import Evaluation, MetricResult, PairResult
 from talkvid.evaluation.suite.set_distances import KeptFeatures, set_results
+from talkvid.files import atomic_path
 
 logger = logging.getLogger(__name__)
+
+HASHES = "files.sha256"
+"""`sha256sum --check files.sha256` says whether the files are still those that were judged."""
 
 
 def assemble(
@@ -24,10 +29,9 @@ def assemble(
     folder: Path,
     settings: Mapping[str, Any],
 ) -> Evaluation:
-    """Return the whole run from what is stored by pair; features of sets are read from below `folder`."""
-    metrics = (*suite.metrics, *suite.sets)
+    """Return the whole run from what is stored by pair; features lie and hashes go below `folder`."""
     return Evaluation(
-        columns={metric.name: metric.columns for metric in metrics},
+        columns={metric.name: metric.columns for metric in suite.every},
         pairs=tuple(_pair_result(item, suite, stored[item.id], failures.get(item.id, "")) for item in items),
         sets=tuple(
             result
@@ -37,8 +41,8 @@ def assemble(
         left_out=suite.left_out,
         settings={
             **settings,
-            "metrics": {metric.name: metric.signature for metric in metrics},
-            **_gathered(items, stored),
+            "metrics": {metric.name: metric.signature for metric in suite.every},
+            **_gathered(items, stored, folder),
         },
     )
 
@@ -60,21 +64,16 @@ def stored_results(
 
 def _pair_result(item: PairItem, suite: Suite, stored: Mapping[str, Any], failure: str) -> PairResult:
     found = {}
-    for metric in suite.metrics:
-        told = stored["metrics"].get(metric.name)
-        if told is not None and "lacks" not in told:
+    for metric in suite.every:
+        told = stored["metrics"].get(metric.name, {})
+        # Of a set's metric only failures are told pair by pair.
+        if "values" in told or "reason" in told:
             nothing = {column.key: None for column in metric.columns}
             found[metric.name] = MetricResult(
                 values=told.get("values", nothing),
                 facts=told.get("facts", {}),
                 notes=tuple(told.get("notes", ())),
                 reason=told.get("reason", ""),
-            )
-    for metric in suite.sets:
-        reason = stored["metrics"].get(metric.name, {}).get("reason", "")
-        if reason:
-            found[metric.name] = MetricResult(
-                values={column.key: None for column in metric.columns}, facts={}, reason=reason
             )
     return PairResult(item.pair, found, failure)
 
@@ -88,8 +87,8 @@ def _features(
             yield KeptFeatures(item.pair, output / told["made"], output / told["truth"], told["facts"])
 
 
-def _gathered(items: Sequence[PairItem], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hashes of all files, the seconds that each metric took, and how often what was lacking."""
+def _gathered(items: Sequence[PairItem], stored: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the seconds that each metric took, how often what was lacking, and which files were read."""
     files: dict[str, str] = {}
     seconds: Counter[str] = Counter()
     lacking: Counter[str] = Counter()
@@ -105,5 +104,13 @@ def _gathered(items: Sequence[PairItem], stored: Mapping[str, Any]) -> dict[str,
     return {
         "seconds": {name: round(spent, 1) for name, spent in seconds.items()},
         "lacking": dict(lacking),
-        "sha256": files,
+        "files": _listed(files, folder),
     }
+
+
+def _listed(hashes: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Write the hashes of all files as `sha256sum` does; return how many, where, and the list's own hash."""
+    text = "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items()))
+    with atomic_path(folder / HASHES) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return {"count": len(hashes), "list": HASHES, "sha256": hashlib.sha256(text.encode()).hexdigest()}

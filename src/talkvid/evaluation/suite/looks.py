@@ -30,6 +30,8 @@ class Eye:
     yardstick: Yardstick
     told: str = ""
     """What its looks depend on beside the yardstick's name: versions and hashes of its networks."""
+    note: str = ""
+    """What to beware of in its judgement."""
 
     @property
     def signature(self) -> str:

@@ -47,7 +47,7 @@ def measure_pair(item: PairItem, bench: Bench) -> dict[str, Any]:
         item.pair, bench.looks, others=item.others, allow_length_mismatch=bench.allow_length_mismatch
     )
     found = dict(item.known)
-    for metric in (*bench.suite.metrics, *bench.suite.sets):
+    for metric in bench.suite.every:
         if item.wants(metric.name):
             begin = time.monotonic()
             stored = _stored(metric, view, bench.folder)

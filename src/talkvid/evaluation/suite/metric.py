@@ -171,3 +171,8 @@ class Suite:
     metrics: tuple[Metric, ...] = ()
     sets: tuple[SetMetric, ...] = ()
     left_out: tuple[LeftOut, ...] = field(default=())
+
+    @property
+    def every(self) -> tuple[Metric | SetMetric, ...]:
+        """Return those of single videos, then those of sets."""
+        return (*self.metrics, *self.sets)

@@ -86,7 +86,7 @@ def _keys(pair: Pair, others: Sequence[Path], suite: Suite, conditions: str) -> 
     control = None if pair.control is None else [pair.control.shift_s, pair.control.still]
     sounds = [_state(path) for path in others]
     keys = {}
-    for metric in (*suite.metrics, *suite.sets):
+    for metric in suite.every:
         if measured_for(metric, pair):
             hears = isinstance(metric, Metric) and metric.hears
             told = [conditions, files, control, sounds if hears else [], metric.signature]

@@ -50,8 +50,15 @@ def _pair(entry: object, where: str, folder: Path) -> Pair:
     files = {
         name: _file(entry[key], where, folder) for key, name in FILES.items() if entry.get(key) is not None
     }
-    made = files.pop("made")
-    return Pair(entry["row"], entry["clip"], made, groups=_groups(entry.get("groups"), where), **files)
+    return Pair(
+        system=entry["row"],
+        clip=entry["clip"],
+        made=files["made"],
+        reference=files.get("reference"),
+        audio=files.get("audio"),
+        portrait=files.get("portrait"),
+        groups=_groups(entry.get("groups"), where),
+    )
 
 
 def _file(told: object, where: str, folder: Path) -> Path:

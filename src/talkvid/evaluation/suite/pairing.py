@@ -78,8 +78,9 @@ def find_pairs(
             unpaired += [lonely] if lonely else []
             unpaired += side.left_over(one, made)
         name = _name_by_truth(sides[0], made)
+        truths, sounds, faces = partners
         pairs += [
-            Pair(one.system, name or stem, path, *(found.get(stem) for found in partners))
+            Pair(one.system, name or stem, path, truths.get(stem), sounds.get(stem), faces.get(stem))
             for stem, path in made.items()
         ]
     return Pairing(tuple(pairs), tuple(unpaired))

@@ -62,7 +62,7 @@ def build_eye(settings: ViewSettings) -> Eye:
         network = str(files("talkvid") / "weights" / landmark_net.WEIGHTS)
     else:
         network = str(settings.yardstick_model or os.environ[MODEL_VARIABLE])
-    return Eye(yardstick, file_sha256(network)[:12])
+    return Eye(yardstick, file_sha256(network)[:12], note=yardstick.judges_itself)
 
 
 def evaluate(
@@ -130,6 +130,7 @@ def evaluate(
             **provenance(),
             **(told or {}),
             "yardstick": eye.signature,
+            **({"yardstick_note": eye.note} if eye.note else {}),
             "allow_length_mismatch": views.allow_length_mismatch,
             "metric_settings": {name: _as_plain(value) for name, value in asdict(settings).items()},
         },

@@ -53,7 +53,8 @@ def subgroups(clips: Sequence[KeptFeatures]) -> Iterator[tuple[str, list[KeptFea
 
 def _result(metric: SetMetric, row: str, group: str, clips: Sequence[KeptFeatures]) -> SetResult:
     values: Mapping[str, float | None] = {column.key: None for column in metric.columns}
-    facts, notes, reason = _shared([clip.facts for clip in clips]), [], ""
+    facts, reason = _shared([clip.facts for clip in clips]), ""
+    notes: Sequence[str] = ()
     try:
         made, truth = FeatureMoments(metric.dims), FeatureMoments(metric.dims)
         for clip in clips:

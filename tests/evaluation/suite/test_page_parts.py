@@ -34,7 +34,7 @@ APART, NEAR = [1.0, 1.1, 0.9, 1.0, 1.05, 0.95], [1.0, 1.2, 0.8, 1.1, 0.9, 1.0]
 @pytest.mark.parametrize(
     ("better", "shift", "winner"),
     [("lower", 5.0, "a"), ("higher", 5.0, "b"), ("zero", 5.0, "a"), ("zero", -1.0, "b"), ("one", 5.0, "a"),
-     ("none", 5.0, None), ("lower", 0.0, None)],
+     ("none", 5.0, None), ("lower", 0.0, None), ("lower", 0.08, None)],
 )  # fmt: skip
 def test_the_best_is_marked_only_where_intervals_do_not_meet(
     better: str, shift: float, winner: str | None

@@ -12,7 +12,7 @@ from talkvid.records import Array
 
 WORDS = (
     "A dot is a clip, of all clips of its row; the upright stroke is the mean (the median where 0 is "
-    "best), the lying one its 95 % interval. Blue: systems; grey: truth and controls."
+    "best), below it its 95 % interval. Blue: systems; grey: truth and controls."
 )
 
 

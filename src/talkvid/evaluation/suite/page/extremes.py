@@ -12,7 +12,7 @@ from talkvid.evaluation.suite.pair import Pair
 from talkvid.evaluation.suite.result import Evaluation
 from talkvid.page.marks import Html, join, name, plural, tag
 
-PREFERRED = ("syncnet", "sync", "mel", "mouth", "lips", "lmd", "csim", "identity", "lpips", "sharpness")
+PREFERRED = ("sync", "mel", "lips", "lmd", "csim", "identity", "lpips", "sharpness")
 """Metrics whose extremes tell a person most, in this order; others follow in the order of the tables."""
 MOST_COLUMNS = 3
 RANKS = ("", "second ")

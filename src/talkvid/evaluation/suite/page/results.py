@@ -72,7 +72,7 @@ def result_tables(summary: Summary) -> Html:
     if not columns:
         return tag("p", "No row has a number in any column; what failed is told below.")
     bands = _bands(summary, columns, best_systems(summary, columns), shared=True)
-    compared = _compared(summary)
+    compared = compared_clips(summary)
     parts = []
     for block in blocks(columns):
         parts += [grid(block, bands, first="row", compared=compared), meanings(block)]
@@ -84,7 +84,7 @@ def result_tables(summary: Summary) -> Html:
     return join(parts)
 
 
-def _compared(summary: Summary) -> dict[tuple[str, str], int]:
+def compared_clips(summary: Summary) -> dict[tuple[str, str], int]:
     """Return by column over how many clips its rows are compared; distances of sets tell their own."""
     return {
         (metric, key): cell.num_clips
@@ -108,14 +108,14 @@ def _bands(
     for row_kind, rows in groupby(summary.rows, key=kind):
         lines = []
         for row in rows:
-            cells = {column.id: _cell(summary, row.name, column, shared=shared) for column in columns}
+            cells = {column.id: compared_cell(summary, row.name, column, shared=shared) for column in columns}
             wins = frozenset(place for place, system in best.items() if system == row.name)
             lines.append(Line(row_kind, _head(row), cells, len(row.clips), wins))
         bands.append(Band(BANDS[row_kind], lines))
     return bands
 
 
-def _cell(summary: Summary, row: str, column: MetricColumn, *, shared: bool) -> Cell:
+def compared_cell(summary: Summary, row: str, column: MetricColumn, *, shared: bool) -> Cell:
     """Return the cell that may be compared; where there is none, such as of controls, the row's own."""
     compared = summary.cell(row, *column.id, shared=True)
     return compared if shared and compared.mean is not None else summary.cell(row, *column.id)

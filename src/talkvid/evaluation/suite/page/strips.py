@@ -9,11 +9,14 @@ from talkvid.page.marks import Html, name, plural, safe, tag, ticks
 from talkvid.records import Array
 
 WIDTH = 1000
-HEIGHT = 26
+HEIGHT = 30
+MIDDLE = 10
+"""Of the dots; the interval lies below them, so that neither hides the other."""
+INTERVAL = 25
 BIN = 12
 """Dots nearer than this, in thousandths of the width, are put above each other."""
 STEP = 4.0
-MIDDLE_ROOM = HEIGHT / 2 - 2
+ROOM = 8.0
 """Dots lie at most this far above and below the middle of their line."""
 MOST_IN_TURN = 6
 """Dots of larger heaps are scattered over the heap's height; in turn they would look like arrow heads."""
@@ -76,7 +79,9 @@ def _beyond(strip: Strip, low: float, high: float) -> list[str]:
     outside = [number for number in strip.values if not low <= number <= high]
     if not outside:
         return []
-    return [f"{plural(len(outside), 'clip')} of {strip.label}, {min(outside):,.4g} to {max(outside):,.4g}"]
+    least, most = f"{min(outside):,.4g}", f"{max(outside):,.4g}"
+    told = least if least == most else f"{least} to {most}"
+    return [f"{plural(len(outside), 'clip')} of {strip.label}, {told}"]
 
 
 def _line(strip: Strip, low: float, high: float, marks: Sequence[float]) -> Html:
@@ -99,11 +104,10 @@ def _line(strip: Strip, low: float, high: float, marks: Sequence[float]) -> Html
 
 
 def _mean(strip: Strip, low: float, high: float) -> str:
-    centre, middle = _place(strip.mean, low, high), HEIGHT // 2
-    path = f"M{centre} {middle - 9}v18"
+    path = f"M{_place(strip.mean, low, high)} 1V{HEIGHT - 1}"
     if strip.low is not None and strip.high is not None:
         begin, end = _place(max(strip.low, low), low, high), _place(min(strip.high, high), low, high)
-        path += f"M{begin} {middle}H{end}M{begin} {middle - 4}v8M{end} {middle - 4}v8"
+        path += f"M{begin} {INTERVAL}H{end}M{begin} {INTERVAL - 3}v6M{end} {INTERVAL - 3}v6"
     return path
 
 
@@ -138,12 +142,12 @@ def _heights(places: Array) -> Array:
         if place - places[starts[-1]] > BIN:
             starts.append(index)
     sizes = np.diff([*starts, len(places)])
-    step = min(STEP, MIDDLE_ROOM / max(1, int(sizes.max()) // 2))
+    step = min(STEP, ROOM / max(1, int(sizes.max()) // 2))
     number = np.arange(len(places)) - np.repeat(starts, sizes)
     size = np.repeat(sizes, sizes)
     in_turn = np.where(number % 2, 1, -1) * ((number + 1) // 2)
     scattered = (number * GOLDEN % 1 - 0.5) * size
-    found: Array = HEIGHT / 2 + step * np.where(size > MOST_IN_TURN, scattered, in_turn)
+    found: Array = MIDDLE + step * np.where(size > MOST_IN_TURN, scattered, in_turn)
     return found
 
 

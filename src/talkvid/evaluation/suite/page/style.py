@@ -17,9 +17,10 @@ STYLE = (
 .results th:first-child,.results td:first-child{text-align:left}
 .results tbody th,.results thead tr:last-child th:first-child{position:sticky;left:0;background:var(--ground);
 z-index:1}
-.results tbody th{color:var(--ink);font-size:1em;vertical-align:top;min-width:8.5em;max-width:15em;
+.results tbody th{color:var(--ink);font-size:1em;vertical-align:top;width:13em;min-width:8.5em;max-width:15em;
 text-align:left;font-weight:600}
 .results tbody th small{font-weight:400}
+.glance td.truth{background:var(--control)}.glance tbody th{font-weight:400}.glance thead th{color:var(--ink)}
 .results .family th{border-bottom:0;color:var(--ink);text-align:center;padding-bottom:0}
 .results .family th:first-child{border:0}
 .results .edge{border-left:1px solid var(--line)}
@@ -42,14 +43,14 @@ grid-auto-flow:dense;font-size:.86em;line-height:1.2}
 .strip .name{grid-column:1}.strip .amount{grid-column:3;font-variant-numeric:tabular-nums;white-space:nowrap}
 .strips>small{grid-column:1/-1}
 .strips .axis{grid-column:2}
-.strip .dots{grid-column:2;position:relative;align-self:stretch;min-height:26px}
+.strip .dots{grid-column:2;position:relative;align-self:stretch;min-height:30px}
 .dots svg{position:absolute;inset:0;width:100%;height:100%;overflow:visible}
 .dots path{fill:none;vector-effect:non-scaling-stroke}
 .dots .grid{stroke:var(--line);stroke-width:1px}
 .dots .dot{stroke:var(--dot);stroke-width:5px;stroke-linecap:round;stroke-opacity:.5}
 .dots .many{stroke-width:3px}
 .control .dots .dot,.truth .dots .dot{stroke:var(--quiet)}
-.dots .mean{stroke:var(--ink);stroke-width:2px}
+.dots .mean{stroke:var(--ink);stroke-width:1.5px}
 .strip.control>*,.strip.truth>*{color:var(--soft)}
 .extremes{display:grid;grid-template-columns:repeat(auto-fill,minmax(420px,1fr));gap:14px;margin:.4em 0 1.2em}
 .extreme{background:var(--card);border-radius:8px;padding:10px 12px;min-width:0}
@@ -63,6 +64,7 @@ figure{margin:0;min-width:0}figcaption{font-size:.84em;color:var(--soft);overflo
 text-align:center;color:var(--soft);font-size:.84em;aspect-ratio:auto;min-height:6em}
 .protocol table{min-width:62em}.protocol td:nth-child(1){min-width:11em}.protocol td:last-child{
 min-width:17em;font-size:.9em}
+.gaps .name,.protocol .name{overflow-wrap:break-word}
 .gaps table{min-width:44em}.settings td:first-child{width:12em}
 .auc td:first-child{white-space:nowrap}.auc th{white-space:normal;min-width:5.5em}
 .auc th .name{overflow-wrap:normal}
@@ -73,11 +75,12 @@ min-width:17em;font-size:.9em}
 .strips{grid-template-columns:1fr auto}.strip .amount{grid-column:2}
 .strip .dots{grid-column:1/-1;margin-bottom:5px}.strips .axis{grid-column:1/-1}
 .extremes{grid-template-columns:1fr}
-.results tbody th{max-width:8.5em;min-width:6.5em}
+.results tbody th{width:auto;max-width:8.5em;min-width:6.5em}
 .gaps table,.protocol table{min-width:0}.gaps thead,.protocol thead{display:none}
 .gaps tr,.protocol tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
 .gaps td,.protocol td{display:block;border:0;padding:1px 0;text-align:left;white-space:normal}
-.gaps td.n,.protocol td.n{text-align:left}.gaps td:empty,.protocol td:empty{display:none}
+.gaps .name,.protocol .name{overflow-wrap:anywhere}.gaps td.n,.protocol td.n{text-align:left}
+.gaps td:empty,.protocol td:empty{display:none}
 .gaps td[data-head]::before,.protocol td[data-head]::before{content:attr(data-head) ": ";color:var(--soft)}
 }
 @media print{.extreme,.strip{break-inside:avoid}}

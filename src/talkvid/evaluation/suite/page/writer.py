@@ -14,6 +14,7 @@ from talkvid.evaluation.suite.page import gaps, results
 from talkvid.evaluation.suite.page.clip_plots import clip_plots
 from talkvid.evaluation.suite.page.controls import better_than_truth_table, separation_table
 from talkvid.evaluation.suite.page.extremes import extremes
+from talkvid.evaluation.suite.page.glance import glance_table
 from talkvid.evaluation.suite.page.overview import headline
 from talkvid.evaluation.suite.page.protocol import protocol_table, settings_list
 from talkvid.evaluation.suite.page.style import STYLE
@@ -94,9 +95,10 @@ class Page:
 
     def sections(self) -> list[tuple[str, str, list[Html]]]:
         """Return (anchor, title, content) of every section in the order of the page."""
-        measured = bool(results.measured_columns(self.summary))
+        measured = results.measured_columns(self.summary)
+        tables = [*glance_table(self.summary, measured), results.result_tables(self.summary)]
         found = [
-            ("results", "Results", [*self._how_to_read(), results.result_tables(self.summary)]),
+            ("results", "Results", [*self._how_to_read(), *tables]),
             (
                 "controls",
                 "Can the numbers be believed?",
@@ -105,8 +107,7 @@ class Page:
             ("clips", "Every clip", [clip_plots(self._numbers, self.summary)]),
         ]
         if self.groups and measured:
-            tables = subgroup_tables(self.groups, self.summary)
-            found.append(("groups", "Subgroups", [_note(GROUPS), tables]))
+            found.append(("groups", "Subgroups", [_note(GROUPS), subgroup_tables(self.groups, self.summary)]))
         return [
             *found,
             ("extremes", "Best and worst clips", [extremes(self.evaluation, self.folder, self.extremes_of)]),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 from talkvid.evaluation.suite.metric import Column
 from talkvid.evaluation.suite.page.extremes import by_system, chosen_columns
 from talkvid.evaluation.suite.page.figures import badness_range, told
-from talkvid.evaluation.suite.page.results import best_systems
+from talkvid.evaluation.suite.page.glance import glance_table
+from talkvid.evaluation.suite.page.results import best_systems, measured_columns, unmeasured_metrics
 from talkvid.evaluation.suite.page.strips import HEIGHT, Strip, strip_plot
 from talkvid.evaluation.suite.pair import Pair
 from talkvid.evaluation.suite.result import Evaluation, MetricResult, PairResult
@@ -120,3 +122,22 @@ def test_a_value_far_off_is_drawn_at_the_edge_and_counted() -> None:
 @pytest.mark.parametrize("values", [[0.0], [5.0] * 20, [-3.0, -3.0], [1e-9, 2e-9]])
 def test_clips_that_are_all_alike_have_a_plot(values: list[float]) -> None:
     assert len(Reader(strip_plot([strip(values)])).all("path")) >= 3
+
+
+def test_the_leading_number_of_each_metric_stands_above_the_full_tables() -> None:
+    run = made_up_evaluation()
+    summary = summarise(run, resamples=50)
+    parts = glance_table(summary, measured_columns(summary))
+    lines = Reader("".join(parts)).text
+    assert "LSE-D" in lines and "LSE-C" not in lines and "pictures" not in lines
+    assert "truth" in lines and "still frame" not in lines
+    few = {name: run.columns[name] for name in ("lmd", "fid")}
+    assert glance_table(summary, measured_columns(summarise(replace(run, columns=few), resamples=50))) == []
+
+
+def test_a_metric_without_any_number_is_named_and_has_no_column() -> None:
+    run = made_up_evaluation()
+    nothing = {"empty": (Column("empty", "Nothing", "lower", "Never measured."),)}
+    summary = summarise(replace(run, columns={**run.columns, **nothing}), resamples=50)
+    assert unmeasured_metrics(summary) == ["empty"]
+    assert "empty" not in {column.metric for column in measured_columns(summary)}

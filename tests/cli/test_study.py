@@ -1,11 +1,14 @@
 """The door `talkvid study`: make a folder, analyse answers, and one line for every mistake."""
 
+import argparse
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from talkvid.cli import study
 from talkvid.cli.main import VERBS, main
 from talkvid.evaluation.raters.key import read_key, write_key
 from talkvid.evaluation.raters.questions import FIRST, SECOND
@@ -134,6 +137,14 @@ def test_mistakes_are_one_line(
     share = fails(capsys, "analyse", "--key", key, "--answers", answers, "--least_share", "2", "-o", out)
     assert share == "least_share must lie between 0 and 1, got 2.0"
     assert not out.exists()
+
+
+def test_the_flags_of_the_page_on_studies_exist() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "user_study.md").read_text(encoding="utf-8")
+    parser = argparse.ArgumentParser()
+    study.add_arguments(parser)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z_]+", text))
+    assert len(named) > 12 and named <= set(re.findall(r"--[a-z_]+", parser.format_help()))
 
 
 def test_a_full_folder_is_not_written_over(

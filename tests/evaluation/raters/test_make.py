@@ -119,7 +119,7 @@ def test_the_design_follows_the_seed_while_names_and_codes_do_not(
 
 
 def test_videos_not_every_browser_plays_are_refused_or_all_encoded_alike(
-    material: Path, tmp_path: Path
+    material: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     odd = tmp_path / "odd"
     odd.mkdir()
@@ -139,8 +139,11 @@ def test_videos_not_every_browser_plays_are_refused_or_all_encoded_alike(
     ):
         make_study(request)
     assert not request.output.exists()
-    key = make_study(replace(request, reencode=True))
-    assert key.settings["reencode"] is True and len(key.files) == 6
+    with caplog.at_level("WARNING", logger="talkvid"):
+        key = make_study(replace(request, reencode=True, catch=1))
+    assert "--reference makes them from the true videos" in caplog.text
+    assert key.settings["reencode"] is True
+    assert sorted(file.still for file in key.files.values()) == [False] * 6 + [True]
     assert key.questions == ("lip_sync", "naturalness", "overall"), (
         "nobody is shown, so identity is not asked"
     )

@@ -81,12 +81,14 @@ def write_person(video: Video, folder: Path) -> str:
 
 def _described(clip: str, shown: Shown, video: Video, target: Path) -> KeyFile:
     info = probe(target)
+    with target.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return KeyFile(
         clip=clip,
         name=shown.name,
         still=shown.still,
         source=str(video.path.resolve()),
-        sha256=hashlib.sha256(target.read_bytes()).hexdigest(),
+        sha256=digest,
         seconds=round(info.duration_s or video.duration_s, 3),
         width=info.width,
         height=info.height,

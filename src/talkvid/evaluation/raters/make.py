@@ -69,6 +69,11 @@ def make_study(request: StudyRequest) -> Key:
     questions = chosen(request.questions, with_person=bool(material.reference))
     if request.catch and catch_question(questions) is None:
         raise ValueError("--catch: a still video can only be told by another question than identity; add one")
+    if request.catch and not material.reference:
+        logger.warning(
+            "catch trials are made from the systems' own videos; a bad one may lose against a still picture: "
+            "--reference makes them from the true videos"
+        )
     check_playable(material, reencode=request.reencode)
     design = _design(request, material)
     plans = plan(design)

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.metric import Column, LeftOut
 from talkvid.evaluation.suite.page import write_page
 from talkvid.evaluation.suite.page.links import relative_url
@@ -202,3 +203,13 @@ def test_a_large_run_stays_a_small_page(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").stat().st_size < 1_000_000
     assert "further reasons: see results.json" in reader.text
     assert len(reader.all("video")) == 0
+
+
+def test_what_raters_gave_stands_in_a_section_of_its_own(tmp_path: Path) -> None:
+    scores = {"ours": UserScore(61.5, 55.0, 68.0, 23, EVIL, "% of comparisons"), EVIL: UserScore(
+        38.5, None, None, 23, "Which one looks real?", "% of comparisons")}  # fmt: skip
+    write_page(RUN, summarise(RUN, resamples=50), tmp_path, title="x", user_scores=scores)
+    reader = Reader((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert not reader.all("script")
+    words = reader.text[reader.text.index("They were asked") :]
+    assert "61.50" in words and "[55.00, 68.00]" in words and "Which one looks real?" in words

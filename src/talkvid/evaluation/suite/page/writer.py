@@ -2,12 +2,13 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.gathered import Gathered, gather
 from talkvid.evaluation.suite.groups import GroupTable, group_tables
 from talkvid.evaluation.suite.page import gaps, results
@@ -16,6 +17,7 @@ from talkvid.evaluation.suite.page.controls import better_than_truth_table, sepa
 from talkvid.evaluation.suite.page.extremes import extremes
 from talkvid.evaluation.suite.page.glance import glance_table
 from talkvid.evaluation.suite.page.overview import headline
+from talkvid.evaluation.suite.page.people import user_score_table
 from talkvid.evaluation.suite.page.protocol import protocol_table, settings_list
 from talkvid.evaluation.suite.page.style import STYLE
 from talkvid.evaluation.suite.page.subgroups import subgroup_tables
@@ -44,6 +46,7 @@ def write_page(
     *,
     title: str,
     groups: Sequence[GroupTable] | None = None,
+    user_scores: Mapping[str, UserScore] | None = None,
     extremes_of: Sequence[str] = (),
 ) -> Path:
     """Write `report.html` into the folder and return its path; no script, nothing loaded but videos.
@@ -53,6 +56,7 @@ def write_page(
     Args:
         summary: of this evaluation.
         groups: of this evaluation; None: made here, which takes most of the time of a large page.
+        user_scores: by system, of a study with raters; they have a section of their own.
         extremes_of: keys of the columns whose best and worst clips are shown; chosen from the run when empty.
 
     Raises:
@@ -61,7 +65,8 @@ def write_page(
     begin = time.monotonic()
     if groups is None:
         groups = group_tables(evaluation, resamples=summary.resamples, seed=summary.seed)
-    text = Page(evaluation, summary, folder, tuple(groups), tuple(extremes_of)).text(title)
+    page = Page(evaluation, summary, folder, tuple(groups), dict(user_scores or {}), tuple(extremes_of))
+    text = page.text(title)
     with atomic_path(folder / REPORT) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
     size = len(text.encode("utf-8", errors="replace")) / 1e6
@@ -77,6 +82,7 @@ class Page:
     summary: Summary
     folder: Path
     groups: tuple[GroupTable, ...]
+    user_scores: Mapping[str, UserScore]
     extremes_of: tuple[str, ...]
 
     def text(self, heading: str) -> str:
@@ -106,6 +112,8 @@ class Page:
             ),
             ("clips", "Every clip", [clip_plots(self._numbers, self.summary)]),
         ]
+        if self.user_scores:
+            found.insert(1, ("people", "What raters say", [user_score_table(self.user_scores)]))
         if self.groups and measured:
             found.append(("groups", "Subgroups", [_note(GROUPS), subgroup_tables(self.groups, self.summary)]))
         return [

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from talkvid.evaluation.raters.analysis import UserScore
+from talkvid.evaluation.suite.cells import Cell
 from talkvid.evaluation.suite.groups import group_tables
 from talkvid.evaluation.suite.pair import TRUTH
 from talkvid.evaluation.suite.registry import METRICS, build_suite
@@ -45,7 +46,7 @@ def write_results(
 
     summary, groups = summarise(evaluation), group_tables(evaluation)
     write_tables(evaluation, summary, folder, groups=groups, title=title, user_scores=user_scores)
-    page = write_page(evaluation, summary, folder, title=title)
+    page = write_page(evaluation, summary, folder, title=title, groups=groups, user_scores=user_scores)
     lines = [f"warning: {line}" for line in summary.warnings]
     lines += [f"left out: {one.name}: {one.reason}" for one in evaluation.left_out]
     return "\n".join([*shown_table(summary), "", *lines, *_failures(evaluation)]), page
@@ -54,14 +55,27 @@ def write_results(
 def shown_table(summary: Summary) -> list[str]:
     """Return the means of systems and truth, a line per number; the controls are in the report."""
     rows = [row for row in summary.rows if not row.control or row.control == TRUTH]
-    head = ["mean over videos", *(f"{row.name} ({len(row.clips)})" for row in rows)]
+    head = [
+        "mean over videos; median of what is best near 0",
+        *(f"{row.name} ({len(row.clips)})" for row in rows),
+    ]
     lines = [head]
     for one in summary.columns:
         cells = [summary.cell(row.name, *one.id) for row in rows]
         if any(cell.mean is not None for cell in cells):
-            told = ["-" if cell.mean is None else f"{cell.mean:.{one.column.digits}f}" for cell in cells]
+            told = [
+                _number(cell, one.column.digits, len(row.clips))
+                for cell, row in zip(cells, rows, strict=True)
+            ]
             lines.append([one.column.heading + BETTER[one.column.better], *told])
     return _aligned(lines)
+
+
+def _number(cell: Cell, digits: int, num_clips: int) -> str:
+    """Return the mean, with the number of its videos where that is not the row's."""
+    if cell.mean is None:
+        return "-"
+    return f"{cell.mean:.{digits}f}" + (f" ({cell.num_clips})" if cell.num_clips != num_clips else "")
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:

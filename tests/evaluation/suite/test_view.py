@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from talkvid.evaluation.suite import looks as looks_module
 from talkvid.evaluation.suite.looks import Eye, Looks
 from talkvid.evaluation.suite.metric import Need
 from talkvid.evaluation.suite.pair import SHIFTED, STILL, TRUTH, Control, Pair
@@ -154,6 +155,19 @@ def test_memory_holds_no_more_than_a_few_looks(tmp_path: Path) -> None:
     assert yardstick.pictures == 16
     looks.of_video(videos[0])
     assert yardstick.pictures == 18
+
+
+def test_long_sounds_are_not_kept_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [write_sound(tmp_path / f"{number}.wav") for number in range(3)]
+    loaded: list[Path] = []
+    monkeypatch.setattr(
+        looks_module, "load_audio", lambda path, rate: loaded.append(path) or np.zeros(rate, "f4")
+    )
+    monkeypatch.setattr(looks_module, "SOUND_BYTES", 2 * RATE * 4)
+    looks = Looks(Eye(BrightnessYardstick()))
+    for file in (files[0], files[1], files[1], files[0], files[2], files[0], files[1]):
+        looks.sound(file)
+    assert loaded == [files[0], files[1], files[2], files[1]]  # two fit; the one not wanted for longest goes
 
 
 def test_what_a_pair_lacks(folder: Path) -> None:

@@ -21,6 +21,8 @@ Kept = TypeVar("Kept")
 LOOKS_IN_MEMORY = 6
 """The made video, the true one and the portrait of one pair, and of the one before."""
 SOUNDS_IN_MEMORY = 8
+SOUND_BYTES = 64 << 20
+"""All of these together, of long sounds fewer; a single one may be longer."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ class Looks:
     def sound(self, path: Path, *, rate: int = 16000) -> Array:
         """Return the sound (N,) float32 mono of a file; of a video from its first picture on."""
         key = (*_state(path), rate)
-        return _remembered(self._sounds, key, lambda: load_audio(path, rate=rate), most=SOUNDS_IN_MEMORY)
+        sound = _remembered(self._sounds, key, lambda: load_audio(path, rate=rate), most=SOUNDS_IN_MEMORY)
+        while len(self._sounds) > 1 and sum(kept.nbytes for kept in self._sounds.values()) > SOUND_BYTES:
+            self._sounds.popitem(last=False)
+        return sound
 
     def _watch(self, path: Path) -> VideoLook:
         return self._at(read_frames(path), probe(path).fps)

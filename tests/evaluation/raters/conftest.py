@@ -10,7 +10,7 @@ PICTURES = {
     "ZebraNet": "testsrc=size=64x64:rate=25",
     "YakFlow7": "testsrc2=size=64x48:rate=25",
     "XerusGan": "mandelbrot=size=64x64:rate=25",
-    "true": "gradients=size=64x64:rate=25:seed=1:speed=0.1",
+    "true": "color=gray:size=64x64:rate=25,geq=lum='128+100*sin(X/12+N/3)':cb=128:cr=128",
 }
 CLIPS = ("speech_eins", "speech_zwei", "speech_drei")
 

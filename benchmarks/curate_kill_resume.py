@@ -3,8 +3,9 @@
     python -m benchmarks.curate_kill_resume [--kills 20] [--videos 12 | --input DIR] [--workers 2] [--seed 0]
 
 Runs `talkvid curate run` on drawn videos (or on DIR) once undisturbed, then a second time into another
-folder, ended with SIGKILL at random moments: at the start, in the scan, the scores or the writing of the
-tables.  Each time the same command goes on.  Then the tables of both are compared byte by byte, and the
+folder, ended with SIGKILL at random moments: at the start, or a random while after none, one or two more
+results have come, so in the scan, the scores or the writing of the tables, however fast the machine is.
+Each time the same command goes on.  Then the tables of both are compared byte by byte, and the
 journals are searched for files scanned and clips scored more than once.  Exit code 1: they differ.
 """
 
@@ -64,20 +65,23 @@ def command(videos: Path, out: Path, workers: int) -> list[str]:
 def kill_again_and_again(
     words: list[str], out: Path, args: argparse.Namespace, length_s: float
 ) -> Counter[str]:
-    """Start the run and kill it at random moments; return what it was at."""
+    """Start the run and kill it at random moments, counted in results; return what it was at."""
     draw = random.Random(args.seed)
     kills: Counter[str] = Counter()
     while kills.total() < args.kills:
+        goal = num_results(out) + draw.choice((0, 1, 1, 2, 2))
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and num_results(out) < goal:
+            time.sleep(0.02)
         try:
-            process.wait(draw.uniform(0.2, 1.0) * length_s)
+            process.wait(draw.uniform(0.0, 0.2) * length_s)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
         if process.wait() == -signal.SIGKILL:
             kills[moment(out)] += 1
             print(f"kill {kills.total()}: {moment(out)}", flush=True)
         else:  # it was through: begin anew, so that every kill hits work
-            kills["finished, begun anew"] += 0
+            print("finished: begun anew", flush=True)
             for name in (*TABLES, *(f"journal/{name}" for name in JOURNALS)):
                 (out / name).unlink(missing_ok=True)
     return kills
@@ -91,6 +95,11 @@ def moment(out: Path) -> str:
     if (out / "clips.parquet").exists():
         return "after the tables"
     return "scores" if lines["score.jsonl"] else "scan"
+
+
+def num_results(out: Path) -> int:
+    """Return how many files are scanned and clips scored so far."""
+    return sum(count_lines(out / "journal" / name) for name in JOURNALS)
 
 
 def count_lines(path: Path) -> int:

@@ -104,6 +104,18 @@ def test_pictures_may_be_shrunk_first_as_published() -> None:
     assert scorer.shrunk(np.zeros((1080, 1920, 3), np.uint8)).shape == (270, 480, 3)
 
 
+def test_pictures_are_shrunk_alike_on_every_device() -> None:
+    # Once: the graphics card's way took every fourth pixel, the processor's the mean: a flag changed the score.
+    picture = np.random.default_rng(0).integers(0, 256, (360, 640, 3)).astype(np.uint8)
+    means = picture.reshape(90, 4, 160, 4, 3).mean(axis=(1, 3))
+    for device in ("cpu", "cuda"):
+        scorer = CoTrackerScorer(settings(frame_scale=0.25, device=device), predictor=Watcher())
+        assert np.abs(scorer.shrunk(picture) - means).max() <= 0.5
+    watcher = Watcher()
+    CoTrackerScorer(settings(frame_scale=0.25), predictor=watcher).ratio([scorer.shrunk(picture)] * 2)
+    assert np.array_equal(watcher.videos[0][0, 1].permute(1, 2, 0).numpy(), scorer.shrunk(picture))
+
+
 def test_the_network_runs_once_for_each_stretch_and_never_backwards() -> None:
     # Once: a backward pass doubled the work and changed nothing, for the points start in the first picture.
     watcher = Watcher()

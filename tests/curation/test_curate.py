@@ -1,11 +1,13 @@
 """A run from videos to the table of clips, with scorers that behave as the name of the video says."""
 
 import json
+import subprocess
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import curation_jobs
 import pytest
 from curation_jobs import draw_video
@@ -93,6 +95,33 @@ def test_stages_behind_a_rejection_are_not_computed_unless_all_scores_are_asked_
         "HEAD_MOVEMENT",
         {"scan", "head", "quality", "motion"},
     )
+
+
+def test_nothing_is_encoded_before_the_rules_have_spoken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Once: all scenes were encoded, with two starts of a program and a picture each, before the rule on their
+    # length was applied.
+    sources, log = sources_of(tmp_path / "videos", ["short", "other"]), tmp_path / "calls"
+    opened = av.open
+
+    def reading(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        assert mode == "r", f"{file} is being written"
+        return opened(file, mode, *arguments, **options)
+
+    def started(*command: Any, **_: Any) -> None:
+        raise AssertionError(f"{command} is started")
+
+    monkeypatch.setattr(av, "open", reading)
+    monkeypatch.setattr(subprocess, "Popen", started)
+    plan = make_plan(tmp_path / "out", "rules.scan.duration_s=>=5")
+    run_steps(plan, sources, build=curation_jobs.builder(log))
+    assert {row.code for row in read_clips(tmp_path / "out")} == {"DUR_SHORT"}
+    assert not calls(log)
+    run_steps(make_plan(tmp_path / "out"), sources, build=curation_jobs.builder(log))
+    assert {row.status for row in read_clips(tmp_path / "out")} == {"kept"}
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {path.suffix for path in written} <= {".jsonl", ".json", ".yaml", ".parquet"}
 
 
 def test_a_second_run_scores_nothing_and_another_setting_only_its_own_stage(tmp_path: Path) -> None:

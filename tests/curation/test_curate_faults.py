@@ -67,6 +67,21 @@ def test_the_table_is_the_same_to_the_byte_for_any_number_of_workers(tmp_path: P
     assert Counter(row.status for row in read_clips(tmp_path / "1")) == Counter(kept=4, rejected=1, failed=2)
 
 
+def test_another_number_of_workers_takes_up_what_the_others_left(tmp_path: Path) -> None:
+    # Once: files to resume from were named by the range of clips of a worker, so that another number of workers
+    # began anew and every clip was merged twice.
+    sources, log = sources_of(tmp_path / "videos", list("abcde")), tmp_path / "calls"
+    build = curation_jobs.builder(log)
+    for count, share in ((2, sources[:3]), (3, sources), (1, sources)):
+        plan = make_plan(tmp_path / "out", "run.executor=local", f"run.workers={count}")
+        score_locally(plan, share, build=build)
+        assert {path.name for path in (tmp_path / "out" / "journal").iterdir()} == {
+            "scan.jsonl", "score.jsonl", "sources.jsonl",
+        }  # fmt: skip
+    assert calls(log) == {f"{stage} {name}-scene1": 1 for stage in curation_jobs.GOOD for name in "abcde"}
+    assert [row.video_id for row in read_clips(tmp_path / "out")] == list("abcde")
+
+
 @pytest.fixture(scope="module")
 def ray() -> Any:
     module = pytest.importorskip("ray", reason="the extra `ray` is not installed: pip install 'talkvid[ray]'")

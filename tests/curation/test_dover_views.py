@@ -33,7 +33,8 @@ def test_the_pictures_are_those_of_the_original_when_given_its_draws(row: dict[s
 
 
 def test_a_short_clip_goes_on_at_its_beginning() -> None:
-    # Clips of up to 186 pictures wrap: the last run of 125 pictures ends with pictures 1, 3 … 19 of the clip.
+    # Once: nobody knew that clips of up to 186 pictures wrap: the last run of 125 pictures ends with pictures
+    # 1, 3 … 19 of the clip. Scores are comparable only if it stays so; the beginning is then seen twice.
     last = TECHNICAL.indices(125, (0, 0, 0))[64:]
     assert last[:22] == list(range(82, 125, 2)) and last[22:] == list(range(1, 20, 2))
     assert all(np.diff(TECHNICAL.indices(187, (0, 0, 0))[64:]) == 2)
@@ -94,6 +95,7 @@ def test_a_small_picture_is_judged_whole() -> None:
 
 
 def test_the_small_view_is_antialiased_and_rounded() -> None:
+    # Once: whether the resizing averaged depended on the library's version, up to 75 levels for a pixel.
     stripes = np.zeros((896, 896, 3), np.uint8)
     stripes[::2] = (
         255  # without antialiasing this would come out as 0 or 255, or whatever two rows happen to be

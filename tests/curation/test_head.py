@@ -2,11 +2,14 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from talkvid import extras
 from talkvid.curation.head import HeadConfig, HeadScorer, build_head_scorer
 from talkvid.curation.head_looks import looks_as_published, looks_each_second
 from talkvid.curation.records import Span
@@ -164,3 +167,25 @@ def test_a_picture_without_a_face_gives_no_face_with_the_embedded_backend() -> N
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HeadConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_of_insightface_only_the_two_networks_that_are_needed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Once: all five networks ran on every look, though only detection and pose were used.
+    pack = tmp_path / "models" / "buffalo_l"
+    pack.mkdir(parents=True)
+    (pack / "det_10g.onnx").write_bytes(b"network")
+    asked: list[list[str]] = []
+
+    class Analysis:
+        models: Mapping[str, object] = {}
+
+        def __init__(self, *, allowed_modules: list[str], **_: object) -> None:
+            asked.append(sorted(allowed_modules))
+
+        def prepare(self, **_: object) -> None: ...
+
+    monkeypatch.setattr(extras, "require", lambda *_, **__: SimpleNamespace(FaceAnalysis=Analysis))
+    build_head_scorer(HeadConfig(backend="insightface", model_path=str(tmp_path)))
+    assert asked == [["detection", "landmark_3d_68"]]

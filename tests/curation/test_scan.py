@@ -8,12 +8,14 @@ import pytest
 from takes_material import HEIGHT, WIDTH, picture, sound, write_takes
 
 from talkvid.config import load_config
+from talkvid.curation import speech_spans
 from talkvid.curation.config import load_curate_config, section
 from talkvid.curation.cuts import CutConfig
 from talkvid.curation.decide import scan_scores
 from talkvid.curation.records import CODES, Span
 from talkvid.curation.scan import ScanConfig, ScanResult, is_uneven, scan_video
 from talkvid.curation.sources import Unusable, VideoSource, read_sources
+from talkvid.curation.subtitles import Cue, read_subtitles
 from talkvid.media import ffmpeg
 from talkvid.media.video import read_at
 
@@ -63,6 +65,23 @@ def test_speech_is_measured_per_clip(video: Path) -> None:
     assert found[0] > 0.8 and found[1] < 0.15 and found[2] > 0.8
     scores = scan_scores(scanned(video).spans[0])
     assert {"duration_s", "speech_s", "speech_ratio", "has_audio"} <= set(scores)
+
+
+def test_subtitles_are_read_once_for_all_clips_of_a_video(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Once: the file of subtitles was read and taken apart anew for every clip.
+    path = tmp_path / "talk.srt"
+    path.write_text("1\n00:00:00,500 --> 00:00:01,500\nhello\n")
+    read: list[object] = []
+
+    def counted(name: str | Path) -> list[Cue]:
+        read.append(name)
+        return read_subtitles(name)
+
+    monkeypatch.setattr(speech_spans, "read_subtitles", counted)
+    assert len(scanned(video, subtitles=str(path)).spans) == 3
+    assert read == [str(path)]
 
 
 def test_a_single_take_is_one_whole_clip(tmp_path: Path) -> None:

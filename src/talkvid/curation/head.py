@@ -66,7 +66,11 @@ def build_head_scorer(config: HeadConfig, *, detector: FaceDetector | None = Non
     if config.backend == "embedded":
         return HeadScorer(config, EmbeddedDetector(look_sides=LOOK_SIDES), _models(config))
     built = build_detector(
-        config.backend, model_path=config.model_path or None, det_size=config.det_size, device=config.device
+        config.backend,
+        model_path=config.model_path or None,
+        det_size=config.det_size,
+        device=config.device,
+        landmarks=False,
     )
     return HeadScorer(config, built, _models(config))
 

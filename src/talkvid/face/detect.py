@@ -28,11 +28,13 @@ def build_detector(
     det_size: tuple[int, int] = (512, 512),
     device: str = "cpu",
     num_threads: int = 1,
+    landmarks: bool = True,
 ) -> FaceDetector:
     """Return the detector of that name; ValueError for an unknown one, ImportError naming the extra it needs.
 
     `model_path`: insightface's models folder or the FaceLandmarker file; `det_size`: (width, height)
-    insightface shrinks pictures to; `device`: "cpu" or "cuda", for insightface.
+    insightface shrinks pictures to; `device`: "cpu" or "cuda", for insightface; `landmarks`: whether its 106
+    landmarks are wanted besides the pose.
     """
     if name == "embedded":
         from talkvid.face.embedded import EmbeddedDetector
@@ -45,7 +47,7 @@ def build_detector(
     if name == "insightface":
         from talkvid.face.insightface_backend import InsightfaceDetector
 
-        return InsightfaceDetector(model_path, det_size=det_size, device=device)
+        return InsightfaceDetector(model_path, det_size=det_size, device=device, landmarks=landmarks)
     if name == "mediapipe":
         from talkvid.face.mediapipe_backend import MediapipeDetector
 

@@ -14,12 +14,16 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_ROOT = Path("model_ckpts/insightface_models")
 DEFAULT_PACK = "buffalo_l"
-MODULES = ("detection", "landmark_2d_106", "landmark_3d_68")
+POSE_MODULES = ("detection", "landmark_3d_68")
+MODULES = (*POSE_MODULES, "landmark_2d_106")
 LIPS_106 = slice(52, 72)
 
 
 class InsightfaceDetector:
-    """Finds faces with five points, and 106 landmarks and pose where the model folder has those networks."""
+    """Finds faces with five points, and pose and 106 landmarks where the model folder has those networks.
+
+    Without `landmarks` their network does not run.
+    """
 
     name = "insightface"
 
@@ -29,12 +33,16 @@ class InsightfaceDetector:
         *,
         det_size: tuple[int, int] = (512, 512),
         device: str = "cpu",
+        landmarks: bool = True,
     ) -> None:
         root, pack = locate(Path(model_path) if model_path else DEFAULT_ROOT)
         analysis = extras.require("insightface.app", extra="face").FaceAnalysis
         provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
         self._analysis: Any = analysis(
-            name=pack, root=str(root), providers=[provider], allowed_modules=list(MODULES)
+            name=pack,
+            root=str(root),
+            providers=[provider],
+            allowed_modules=list(MODULES if landmarks else POSE_MODULES),
         )
         context = int(device.partition(":")[2] or 0) if device.startswith("cuda") else -1
         # det_size is (width, height) for insightface too.

@@ -1,16 +1,21 @@
 """`talkvid evaluate` on drawn videos, with measures that stand on no network."""
 
+import argparse
+import ast
+import importlib
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from talkvid.cli import evaluate
 from talkvid.cli.main import run_verb
 from talkvid.evaluation.suite.registry import METRICS
 from talkvid.evaluation.suite.store import load_evaluation
 from tests.evaluation.suite.drawn_videos import write_sound, write_video
 
+DOCS = (Path(__file__).resolve().parents[2] / "docs" / "evaluate.md").read_text(encoding="utf-8")
 QUICK = ["--executor", "inline", "--workers", "1", "--metrics", "pixel,duration"]
 
 
@@ -38,7 +43,11 @@ def test_folders_become_a_table_and_a_report(
     page = Path(lines[-1])
     assert page.is_file() and page.parent == output and "ours" in page.read_text(encoding="utf-8")
     names = {path.name for path in output.iterdir()}
-    assert names >= {"results.json", "results.csv", "summary.json", "summary.md", "journal.jsonl"}
+    # As the page on this command says; this run measured nothing that looks, or compares sets, or has groups.
+    told = {
+        name for row in DOCS.splitlines() if row.startswith("| `") for name in re.findall(r"`([\w.]+)`", row)
+    }
+    assert names == told - {"groups.md", "looks", "features"}
     found = load_evaluation(output)
     rows = {result.pair.row for result in found.pairs}
     assert rows == {
@@ -135,6 +144,18 @@ def test_the_metrics_are_listed_with_what_they_lack(
     state = dict(zip(METRICS, lines[1::2], strict=True))
     assert state["pixel"].strip() == "available"
     assert state["sync"].endswith("fetch it with talkvid models fetch syncnet")
+
+
+def test_the_page_on_this_command_names_flags_and_python_that_exist() -> None:
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z_]+", DOCS)) - {"--check"}  # of sha256sum
+    assert named and named <= set(re.findall(r"--[a-z_]+", parser.format_help()))
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names)
 
 
 @pytest.mark.parametrize(

@@ -37,14 +37,18 @@ from tests.evaluation.bench.planted import planted_value
 VIDEOS, SCORES = "videos.journal.jsonl", "journal.jsonl"
 OTHER = "other"
 MIB = 1 << 20
+IDLE_MIB = 50
+"""A process below this is no worker at work."""
 
 
 @dataclass(frozen=True)
 class Sample:
     """Resident memory at one moment."""
 
-    journalled: int
-    """Videos made and pairs scored."""
+    made: int
+    """Videos that are finished."""
+    scored: int
+    """Pairs that are."""
     run_mib: float
     workers_mib: float
     """Of the largest worker."""
@@ -94,8 +98,8 @@ def watched(command: list[str], output: Path) -> list[Sample]:
             own = whole.memory_info().rss / MIB
         except psutil.NoSuchProcess:
             continue
-        journalled = count(output / VIDEOS) + count(output / SCORES)
-        samples.append(Sample(journalled, own, max(sizes, default=0.0)))
+        done = count(output / VIDEOS), count(output / SCORES)
+        samples.append(Sample(*done, own, max(sizes, default=0.0)))
         time.sleep(0.5)
     if process.returncode:
         raise RuntimeError(f"the undisturbed run ended with {process.returncode}")
@@ -104,12 +108,12 @@ def watched(command: list[str], output: Path) -> list[Sample]:
 
 def report_memory(samples: list[Sample]) -> None:
     """Print the memory at ten moments, and how much it grew while pairs were scored."""
-    busy = [sample for sample in samples if sample.journalled]
+    busy = [sample for sample in samples if sample.made]
     tenth = max(1, len(busy) // 10)
-    print(f"{'done':>8} {'run MiB':>8} {'largest worker MiB':>19}")
+    print(f"{'videos':>8} {'pairs':>8} {'run MiB':>8} {'largest worker MiB':>19}")
     for sample in busy[::tenth]:
-        print(f"{sample.journalled:8} {sample.run_mib:8.0f} {sample.workers_mib:19.0f}")
-    scoring = busy[len(busy) // 3 :]
+        print(f"{sample.made:8} {sample.scored:8} {sample.run_mib:8.0f} {sample.workers_mib:19.0f}")
+    scoring = [sample for sample in busy if sample.scored and sample.workers_mib > IDLE_MIB]
     part = max(1, len(scoring) // 5)
     for name, sizes in (
         ("run", [one.run_mib for one in scoring]),
@@ -117,6 +121,8 @@ def report_memory(samples: list[Sample]) -> None:
     ):
         first, last = sum(sizes[:part]) / part, sum(sizes[-part:]) / part
         print(f"{name}, mean of the first and last fifth of scoring: {first:.1f} -> {last:.1f} MiB")
+    most = max(sample.run_mib for sample in busy)
+    print(f"run, at most, when the results are put together: {most:.0f} MiB", flush=True)
 
 
 def kill_again_and_again(
@@ -130,7 +136,8 @@ def kill_again_and_again(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         try:
-            process.wait(draw.uniform(0.02, 0.25) * length_s)
+            # The first kills come early, while videos are made, the later ones while they are scored.
+            process.wait(draw.uniform(0.01, 0.04 + 0.02 * kills.total()) * length_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         if process.wait() == -signal.SIGKILL:

@@ -115,6 +115,8 @@ def test_a_clip_without_a_face_is_a_failure_with_its_reason(
         (["--checkpoint_path", "absent"], "absent"),
         (["--outputs", "Wav2Lip=absent"], "give NAME=DIR"),
         (["--metrics", "pixle"], "did you mean 'pixel'"),
+        (["--metrics", "sync", "--syncnet", __file__], "syncnet"),
+        (["--generate_workers", "0"], "workers must be at least 1"),
         (["--workers", "2"], "add --workers 1"),
         (["--limit", "0"], "limit must be at least 1"),
         (["--groups", "mood"], "no column 'mood' to group by"),

@@ -85,25 +85,24 @@ def is_wanted(args: argparse.Namespace) -> bool:
 def run(args: argparse.Namespace) -> int:
     """Return 0 when every clip could be used, made and opened, else 1; the last line is the report's path."""
     from talkvid.cli import evaluate_request, evaluate_results
-    from talkvid.evaluation.bench.layout import find_bench
     from talkvid.evaluation.bench.report import coverage_lines, write_bench_report
     from talkvid.evaluation.bench.run import run_bench
     from talkvid.evaluation.bench.systems import read_outputs
-    from talkvid.evaluation.suite.run import evaluate
+    from talkvid.evaluation.suite.registry import build_suite
+    from talkvid.evaluation.suite.run import build_eye, evaluate
     from talkvid.evaluation.suite.summary import summarise
 
     outputs = [read_outputs(text) for text in args.outputs or []]
     names, settings = evaluate_request.metric_names(args), evaluate_request.metric_settings(args)
-    scores = evaluate_request.user_scores(args)
-    evaluate_request.check_output(args.output, [_scanned(args.bench), *(folder for _, folder in outputs)])
-    bench = find_bench(
-        args.bench,
-        portraits=args.portraits,
-        audio=args.audio,
-        reference=args.reference,
-        metadata=args.metadata,
-        groups=None if args.groups is None else [name for name in args.groups.split(",") if name],
-    ).limited(args.limit)
+    views, scores = evaluate_request.view_settings(args), evaluate_request.user_scores(args)
+    given = [_scanned(args.bench), args.portraits, args.audio, args.reference]
+    evaluate_request.check_output(args.output, [*given, *(folder for _, folder in outputs)])
+    bench = _bench(args)
+    generator = None if args.no_generate else _generator(args)
+    if generator is not None:
+        # Weights that do not fit are noticed before hours go into videos.
+        build_suite(names, settings)
+        build_eye(views)
     done = run_bench(
         bench,
         partial(
@@ -111,14 +110,14 @@ def run(args: argparse.Namespace) -> int:
             names=names,
             settings=settings,
             output=args.output,
-            views=evaluate_request.view_settings(args),
+            views=views,
             workers=args.workers,
             executor=args.executor,
             deadline_s=args.deadline_s,
             told={"command": ["talkvid", *sys.argv[1:]]},
         ),
         output=args.output,
-        generator=None if args.no_generate else _generator(args),
+        generator=generator,
         outputs=outputs,
         controls=not args.no_controls,
         common=bool(args.common_clips),
@@ -128,9 +127,21 @@ def run(args: argparse.Namespace) -> int:
         done.evaluation, args.output, title=f"Bench {bench.root.name}", user_scores=scores
     )
     print("\n".join(coverage_lines(done)), text, page, sep="\n")
-    told = done.describe()
-    num_missing = sum(len(system.missing) for system in done.systems)
-    return 1 if done.bench.broken or num_missing or told["failed_videos"] else 0
+    is_whole = not done.bench.broken and not any(system.missing for system in done.systems)
+    return 0 if is_whole and not done.describe()["failed_videos"] else 1
+
+
+def _bench(args: argparse.Namespace) -> Any:
+    from talkvid.evaluation.bench.layout import find_bench
+
+    return find_bench(
+        args.bench,
+        portraits=args.portraits,
+        audio=args.audio,
+        reference=args.reference,
+        metadata=args.metadata,
+        groups=None if args.groups is None else [name for name in args.groups.split(",") if name],
+    ).limited(args.limit)
 
 
 def _generator(args: argparse.Namespace) -> Any:
@@ -138,14 +149,15 @@ def _generator(args: argparse.Namespace) -> Any:
     from talkvid.evaluation.bench.run import Generator
 
     setup = model_setup(args.checkpoint_path, args.generate_flags or "", use_keypoints=not args.no_vkps)
-    workers = args.generate_workers or 1
+    workers = 1 if args.generate_workers is None else args.generate_workers
+    deadline_s = GENERATE_DEADLINE_S if args.generate_deadline_s is None else args.generate_deadline_s
     return Generator(
         system=args.system or "talkvid",
         setup=partial(load_generator, setup, single_thread=workers > 1),
         signature=setup.signature(),
         workers=workers,
         executor=args.executor,
-        deadline_s=None if args.executor == "inline" else args.generate_deadline_s or GENERATE_DEADLINE_S,
+        deadline_s=None if args.executor == "inline" else deadline_s,
         attempts=ATTEMPTS,
     )
 

@@ -26,7 +26,7 @@ class Planted:
     """Gives the planted number of a pair's names, after a look at its first picture."""
 
     name = "planted"
-    columns = (Column("planted", "planted", "lower", "A number that was planted.", 4),)
+    columns: tuple[Column, ...] = (Column("planted", "planted", "lower", "A number that was planted.", 4),)
     needs: frozenset[Need] = frozenset()
     hears = False
     signature = "planted 1"

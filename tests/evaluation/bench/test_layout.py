@@ -194,3 +194,15 @@ def test_a_folder_without_clips_is_refused_with_what_was_looked_for(tmp_path: Pa
         find_bench(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         find_bench(tmp_path / "absent")
+
+
+def test_a_table_that_is_none_of_clips_is_told_and_stops_nothing(bench_folder: Path) -> None:
+    (bench_folder / "metadata.csv").rename(bench_folder / "data" / "who.csv")
+    (bench_folder / "losses.csv").write_text("step,loss\n1,0.5\n")
+    bench = find_bench(bench_folder)
+    assert len(bench.clips) == 5 and not any(clip.groups for clip in bench.clips)
+    assert "losses.csv: no column names the clips" in bench.notes[-1]
+    with pytest.raises(ValueError, match="no column names the clips"):
+        find_bench(bench_folder, groups=["age"])
+    told = find_bench(bench_folder, metadata=bench_folder / "data" / "who.csv")
+    assert told.clips[0].groups == clip_groups(0, of=5)

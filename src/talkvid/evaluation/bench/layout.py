@@ -107,10 +107,17 @@ def _clips_of(
     paired, spare = pair_files(part.folders)
     notes = _spare_notes(spare)
     clips = [_clip(name, files, part) for name, files in paired.items()]
-    path = next(filter(None, map(find_metadata, part.tables)), None) if seek_table else None
-    if path is None:
-        return clips, notes
-    table = read_metadata(path, groups=groups, dimension=part.dimension)
+    try:
+        path = next(filter(None, map(find_metadata, part.tables)), None) if seek_table else None
+        if path is None:
+            return clips, notes
+        table = read_metadata(path, groups=groups, dimension=part.dimension)
+    except ValueError as error:
+        if groups is not None:
+            raise
+        # A file that merely lies there must not stop a run, and its not being used must be seen.
+        logger.warning("no table of subgroups is used: %s", error)
+        return clips, [*notes, f"no table of subgroups is used: {error}"]
     clips, remarks = with_groups(clips, table)
     return clips, [*notes, *table.notes, *remarks]
 

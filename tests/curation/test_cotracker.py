@@ -105,7 +105,7 @@ def test_pictures_may_be_shrunk_first_as_published() -> None:
 
 
 def test_pictures_are_shrunk_alike_on_every_device() -> None:
-    # Once: the graphics card's way took every fourth pixel, the processor's the mean: a flag changed the score.
+    # Once: the graphics card's way took every fourth pixel, the processor's the mean: a flag changed scores.
     picture = np.random.default_rng(0).integers(0, 256, (360, 640, 3)).astype(np.uint8)
     means = picture.reshape(90, 4, 160, 4, 3).mean(axis=(1, 3))
     for device in ("cpu", "cuda"):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,11 +104,11 @@ def test_nothing_is_encoded_before_the_rules_have_spoken(
     # Once: all scenes were encoded, with two starts of a program and a picture each, before the rule on their
     # length was applied.
     sources, log = sources_of(tmp_path / "videos", ["short", "other"]), tmp_path / "calls"
-    opened = av.open
+    opened: Callable[..., Any] = av.open
 
-    def reading(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+    def reading(file: Any, mode: str = "r", **options: Any) -> Any:
         assert mode == "r", f"{file} is being written"
-        return opened(file, mode, *arguments, **options)
+        return opened(file, mode, **options)
 
     def started(*command: Any, **_: Any) -> None:
         raise AssertionError(f"{command} is started")

@@ -68,8 +68,8 @@ def test_the_table_is_the_same_to_the_byte_for_any_number_of_workers(tmp_path: P
 
 
 def test_another_number_of_workers_takes_up_what_the_others_left(tmp_path: Path) -> None:
-    # Once: files to resume from were named by the range of clips of a worker, so that another number of workers
-    # began anew and every clip was merged twice.
+    # Once: files to resume from were named by the range of clips of a worker, so that another number of
+    # workers began anew and every clip was merged twice.
     sources, log = sources_of(tmp_path / "videos", list("abcde")), tmp_path / "calls"
     build = curation_jobs.builder(log)
     for count, share in ((2, sources[:3]), (3, sources), (1, sources)):

@@ -128,8 +128,12 @@ class Browser:
             self.errors.append(json.dumps(event["params"]["exceptionDetails"])[:500])
 
     def open(self, url: str) -> None:
+        """Show a page; requests and errors are listed from here on."""
         self.call("Page.navigate", url="about:blank")
-        self.wait("location.href === 'about:blank'")
+        # What the page before still asked for has been told once the empty one is there.
+        self.wait("location.href === 'about:blank' && document.readyState === 'complete'")
+        self.requested.clear()
+        self.errors.clear()
         self.call("Page.navigate", url=url)
         self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
 

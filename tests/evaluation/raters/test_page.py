@@ -81,7 +81,6 @@ def still_side(browser: Browser, key: Key) -> str | None:
 def test_a_rater_goes_through_a_side_by_side_study(material: Path, tmp_path: Path, browser: Browser) -> None:
     key, url = make(material, tmp_path / "out", "ab")
     code = key.raters[0]
-    browser.requested.clear()
     start(browser, url, code)
     assert count(browser) == "1 of 3"
     # Once: a rater could answer without having played anything.
@@ -188,7 +187,6 @@ def test_the_page_works_from_a_plain_file_server_too(
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            browser.requested.clear()
             start(browser, f"http://127.0.0.1:{server.server_port}/index.html", key.raters[0])
             play_all(browser)
             browser.press("1")

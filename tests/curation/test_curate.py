@@ -103,6 +103,7 @@ def test_nothing_is_encoded_before_the_rules_have_spoken(
 ) -> None:
     # Once: all scenes were encoded, with two starts of a program and a picture each, before the rule on their
     # length was applied.
+    pytest.importorskip("scenedetect")  # asks ffmpeg once, when it is imported, whether it is there
     sources, log = sources_of(tmp_path / "videos", ["short", "other"]), tmp_path / "calls"
     opened: Callable[..., Any] = av.open
 

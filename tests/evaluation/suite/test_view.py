@@ -12,6 +12,7 @@ from talkvid.evaluation.suite.looks import Eye, Looks
 from talkvid.evaluation.suite.metric import Need
 from talkvid.evaluation.suite.pair import SHIFTED, STILL, TRUTH, Control, Pair
 from talkvid.evaluation.suite.view import OpenPair, shifted
+from talkvid.records import Array
 from tests.evaluation.suite.drawn_videos import RATE, BrightnessYardstick, write_sound, write_video
 
 GREYS = (60, 80, 100, 120, 140, 160, 180, 200, 220, 240)
@@ -160,9 +161,12 @@ def test_memory_holds_no_more_than_a_few_looks(tmp_path: Path) -> None:
 def test_long_sounds_are_not_kept_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [write_sound(tmp_path / f"{number}.wav") for number in range(3)]
     loaded: list[Path] = []
-    monkeypatch.setattr(
-        looks_module, "load_audio", lambda path, rate: loaded.append(path) or np.zeros(rate, "f4")
-    )
+
+    def load(path: Path, *, rate: int) -> Array:
+        loaded.append(path)
+        return np.zeros(rate, np.float32)
+
+    monkeypatch.setattr(looks_module, "load_audio", load)
     monkeypatch.setattr(looks_module, "SOUND_BYTES", 2 * RATE * 4)
     looks = Looks(Eye(BrightnessYardstick()))
     for file in (files[0], files[1], files[1], files[0], files[2], files[0], files[1]):

@@ -9,7 +9,7 @@ from talkvid.media.container import open_media, video_stream
 from talkvid.media.video import probe
 from talkvid.media.video_stream import decoded_frames
 
-VERSION = 1
+VERSION = 2
 STEP_SLACK_S = 0.0015
 """How far a picture may lie from its even place: containers keep times to 1 ms or finer."""
 FPS_SLACK = 0.0005
@@ -78,15 +78,19 @@ def video_timing(path: str | os.PathLike[str]) -> VideoTiming:
 
 
 def check_duration(
-    video: str | os.PathLike[str], sound: str | os.PathLike[str], *, fps: float | None = None
+    video: str | os.PathLike[str],
+    sound: str | os.PathLike[str] | None = None,
+    *,
+    fps: float | None = None,
 ) -> DurationCheck:
     """Return whether `video` has the pictures that `sound` asks for, evenly, and a sound track as long.
 
-    `fps` is the rate that was asked for, default the file's own. FileNotFoundError or ValueError when a file
-    cannot be decoded.
+    Without `sound` it is the video's own track, which ends on a whole block of its codec: one picture more or
+    less is then right. `fps` is the rate that was asked for, default the file's own. FileNotFoundError or
+    ValueError when a file cannot be decoded.
     """
     timing = video_timing(video)
-    sound_s = duration_s(sound)
+    sound_s = duration_s(video if sound is None else sound)
     wanted = num_frames(sound_s, timing.fps)
     track_s, slack_s = None, 0.0
     if probe(video).has_audio:
@@ -99,23 +103,32 @@ def check_duration(
         missing_frames=wanted - timing.num_frames,
         late_s=timing.length_s - sound_s,
         track_s=track_s,
-        faults=_faults(timing, wanted, track_s=track_s, slack_s=slack_s, asked_fps=fps),
+        faults=_faults(
+            timing, wanted, slack=int(sound is None), track_s=track_s, slack_s=slack_s, asked_fps=fps
+        ),
         protocol={
             "version": VERSION,
             "frames": timing.num_frames,
             "fps": timing.fps,
             "rule": "floor(decoded seconds of sound x fps + 0.5) pictures, at least 1",
             "track_slack_s": slack_s,
+            "picture_slack": int(sound is None),
         },
     )
 
 
 def _faults(
-    timing: VideoTiming, wanted: int, *, track_s: float | None, slack_s: float, asked_fps: float | None
+    timing: VideoTiming,
+    wanted: int,
+    *,
+    slack: int,
+    track_s: float | None,
+    slack_s: float,
+    asked_fps: float | None,
 ) -> tuple[str, ...]:
     """Return what is wrong, one short sentence each, with the numbers."""
     faults: list[str] = []
-    if timing.num_frames != wanted:
+    if abs(timing.num_frames - wanted) > slack:
         faults.append(f"{timing.num_frames} pictures where the sound asks for {wanted}")
     if not timing.even:
         faults.append(f"pictures lie up to {timing.largest_step_error_s * 1000:.1f} ms off an even rate")

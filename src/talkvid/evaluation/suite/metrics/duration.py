@@ -27,7 +27,7 @@ COLUMNS = (
 
 def measure(view: ClipView) -> Measured:
     """Return what decoding the file shows; its faults are the notes."""
-    found = duration.check_duration(view.pair.made, view.pair.audio or view.pair.made)
+    found = duration.check_duration(view.pair.made, view.pair.audio)
     return outcome(
         {
             "missing_frames": float(found.missing_frames),

@@ -1,9 +1,12 @@
 """The nouns of the project: what one room hands to the next."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[Any]
 
@@ -19,6 +22,22 @@ LIP_PARTS = {
     "inner_upper": slice(20, 31),
     "inner_lower": slice(31, 40),
 }
+
+
+class FeatureRows(Protocol):
+    """Speech features (T D): a tensor, or something that reads the rows it is asked for."""
+
+    @property
+    def ndim(self) -> int:
+        """Return 2."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (T, D)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> "Tensor": ...
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,35 @@ def test_the_diagonal_order_gives_exactly_the_plain_result(size: int, overlap: i
     assert all(torch.equal(left, right) for left, right in zip(diagonal, plain, strict=True))
 
 
+@pytest.mark.parametrize(("size", "overlap"), [(6, 2), (8, 0), (5, 4), (4, 3), (1, 0)])
+@pytest.mark.parametrize("num_steps", [1, 2, 4])
+def test_a_start_in_the_middle_gives_the_rest_of_the_whole_bit_for_bit(
+    size: int, overlap: int, num_steps: int
+) -> None:
+    num_frames = 23
+    whole = run(num_frames, num_steps, size, overlap, plain=False)
+    for first in (0, 1, 7, 12, 22):
+        calls: list[tuple[int, int]] = []
+
+        def counted(
+            latents: Tensor, frames: Sequence[int], step: int, calls: list[tuple[int, int]] = calls
+        ) -> Tensor:
+            calls.append((frames[0], step))
+            return drifting_predictor(latents, frames, step)
+
+        rest = stream_latents(
+            num_frames, num_steps, size=size, overlap=overlap, predict=counted, update=halfway,
+            initial=lambda frame: frame_noise(3, frame, (2, 2, 2)), first_frame=first,
+        )  # fmt: skip
+        frames, latents = zip(*rest, strict=True)
+        assert list(frames) == list(range(first, num_frames))
+        assert all(torch.equal(left, right) for left, right in zip(latents, whole[first:], strict=True))
+        expected = num_calls(num_frames, num_steps, size=size, overlap=overlap, first_frame=first)
+        assert len(calls) == len(set(calls)) == expected
+        if first == 22 and num_steps < 3 and overlap < size / 2:
+            assert expected < num_calls(num_frames, num_steps, size=size, overlap=overlap)
+
+
 def stored_predictions(golden: dict[str, Tensor], case: str) -> list[Tensor]:
     """Return the six predictions the reference was fed with.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from talkvid.dataset.face_track import load_numbers
-from talkvid.speech.align import FeatureRows
+from talkvid.records import FeatureRows
 
 AUDIO_KEY = "global_embeds"
 

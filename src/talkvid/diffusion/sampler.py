@@ -13,6 +13,7 @@ from torch import Tensor
 from talkvid.diffusion.windows import (
     context_windows,
     diagonal_order,
+    first_window,
     frame_coverage,
     real_frames,
     window_reach,
@@ -52,9 +53,12 @@ def guide(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
     return unconditional + scale * (conditional - unconditional)
 
 
-def num_calls(num_frames: int, num_steps: int, *, size: int, overlap: int) -> int:
+def num_calls(num_frames: int, num_steps: int, *, size: int, overlap: int, first_frame: int = 0) -> int:
     """Return how many times `stream_latents` will call its predictor."""
-    return len(window_starts(num_frames, size, overlap)) * num_steps
+    starts, reach = window_starts(num_frames, size, overlap), window_reach(size, overlap)
+    first = first_window(num_frames, size, overlap, first_frame)
+    skipped = (max(0, first - reach * ahead) for ahead in range(num_steps))
+    return len(starts) * num_steps - sum(skipped)
 
 
 def stream_latents(
@@ -67,6 +71,7 @@ def stream_latents(
     update: LatentUpdate,
     initial: Callable[[int], Tensor],
     order: Iterable[tuple[int, int]] | None = None,
+    first_frame: int = 0,
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (frame, final latents (C h w)) in order of time, each as soon as it is finished.
 
@@ -75,18 +80,26 @@ def stream_latents(
     last of its windows has spoken. `initial(frame)` gives the starting latents when a frame is first needed.
     A frame is never asked for again after it was yielded, so its conditions may be released.
     `order` replaces the diagonal order by another valid one; the result is the same for any.
+    With `first_frame` the frames before it are not yielded, and of the windows before it only those steps are
+    made that later frames depend on: what is yielded is the same.
     """
     windows = context_windows(num_frames, size, overlap)
     coverage = frame_coverage(windows, num_frames)
+    reach = window_reach(size, overlap)
     if order is None:
-        order = diagonal_order(len(windows), num_steps, window_reach(size, overlap))
+        order = diagonal_order(len(windows), num_steps, reach)
+    begin = first_window(num_frames, size, overlap, first_frame)
     active: dict[int, _Frame] = {}
-    next_frame = 0
+    next_frame = first_frame
     for window, step in order:
+        if window < begin - reach * (num_steps - 1 - step):
+            continue
         frames = windows[window]
         for frame in real_frames(frames):
             if frame not in active:
-                assert frame >= next_frame and step == 0, "a finished frame was needed again"
+                assert step == 0 and (frame >= next_frame or next_frame == first_frame), (
+                    "a finished frame was needed again"
+                )
                 active[frame] = _Frame(initial(frame), coverage[frame])
             assert active[frame].steps_done == step, "the order of windows and steps is not valid"
         latents = torch.stack([active[frame].latents for frame in frames], dim=1).unsqueeze(0)
@@ -96,6 +109,8 @@ def stream_latents(
         while next_frame in active and active[next_frame].steps_done == num_steps:
             yield next_frame, active.pop(next_frame).latents
             next_frame += 1
+            if next_frame == first_frame + 1:
+                active = {frame: state for frame, state in active.items() if frame > first_frame}
     assert next_frame == num_frames, "the order left frames unfinished"
 
 

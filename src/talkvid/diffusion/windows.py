@@ -33,6 +33,12 @@ def context_windows(num_frames: int, size: int, overlap: int) -> list[list[int]]
     return [[min(frame, num_frames - 1) for frame in range(start, start + size)] for start in starts]
 
 
+def first_window(num_frames: int, size: int, overlap: int, frame: int) -> int:
+    """Return the number of the first window that covers a frame."""
+    starts = window_starts(num_frames, size, overlap)
+    return next(number for number, start in enumerate(starts) if start + size > frame)
+
+
 def real_frames(window: list[int]) -> list[int]:
     """Return the window without the padding at its end: every frame once."""
     return list(dict.fromkeys(window))

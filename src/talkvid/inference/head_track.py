@@ -1,13 +1,12 @@
 """The head of the embedded model's person, frame by frame: where it is and how far its eyes are shut."""
 
 import numpy as np
-from torch import Tensor
 
 from talkvid.face.head_warp import HeadWarp
 from talkvid.face.lip_motion import FaceFrame, face_frame
 from talkvid.inference.settings import VideoSettings
 from talkvid.model.head_motion import POSE_NUMBERS, HeadMotion
-from talkvid.records import Array, Face
+from talkvid.records import Array, Face, FeatureRows
 
 STILL_PX = 0.02
 """Poses that move no part of the picture by more than this leave it as it is."""
@@ -24,7 +23,7 @@ class HeadTrack:
         size: tuple[int, int],
         lively: HeadMotion | None,
         settings: VideoSettings,
-        speech: Tensor,
+        speech: FeatureRows,
         spoken: Array | None,
     ) -> None:
         """Take the key points (F 3 2) of the video, the picture's (width, height) and who moves the head.

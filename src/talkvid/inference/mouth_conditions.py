@@ -14,6 +14,7 @@ from talkvid.face.mouth_stage import MouthStage
 from talkvid.face.warp import sample
 from talkvid.inference.conditions import FrameCache, PictureFeatures, WindowConditions
 from talkvid.inference.head_track import HeadTrack
+from talkvid.model.lip_predictor import LipTrack
 from talkvid.model.vae import ImageAutoencoder
 from talkvid.records import Array
 
@@ -35,7 +36,7 @@ class MouthConditions:
         self,
         stage: MouthStage,
         *,
-        motion: Array,
+        motion: LipTrack | Array,
         head: HeadTrack,
         lids: Eyelids | None,
         vae: ImageAutoencoder,

@@ -36,19 +36,26 @@ class Pipeline:
         self.bundle = bundle
         self.placement = placement
 
-    def frames(self, scene: Scene, settings: VideoSettings, timings: Timings) -> Generator[Array, None, None]:
-        """Yield the frames (H W 3) uint8 of the video in order."""
+    def frames(
+        self, scene: Scene, settings: VideoSettings, timings: Timings, *, first_frame: int = 0
+    ) -> Generator[Array, None, None]:
+        """Yield the frames (H W 3) uint8 of the video in order, from `first_frame` on."""
         bundle, place = self.bundle, self.placement
         with place.use(bundle.denoising_unet, bundle.v_kps_guider, bundle.audio_projection, bundle.vae):
             with timings.part("conditions"):
                 conditions = build_conditions(bundle, place, scene, settings)
             with timings.part("reference"):
                 reference = self.project_reference(conditions.reference_picture)
-            stream = self.latents(scene.num_frames, settings, conditions, reference, timings)
+            stream = self.latents(
+                scene.num_frames, settings, conditions, reference, timings, first_frame=first_frame
+            )
             for chunk in _chunks(stream, DECODE_BATCH):
                 numbers = [frame for frame, _ in chunk]
                 with timings.part("decoding"):
                     pictures = conditions.pictures(numbers, torch.stack([latents for _, latents in chunk]))
+                if numbers[0] == first_frame:
+                    for frame in range(first_frame):
+                        conditions.release(frame)
                 for frame, picture in zip(numbers, pictures, strict=True):
                     yield picture
                     conditions.release(frame)
@@ -71,11 +78,13 @@ class Pipeline:
         conditions: FrameConditions,
         reference: ReferenceCache | None,
         timings: Timings,
+        *,
+        first_frame: int = 0,
     ) -> Iterator[tuple[int, Tensor]]:
         """Yield (frame, final latents (C h w)) in order, showing how far the work is."""
         steps = settings.num_inference_steps
         size, overlap = settings.context_frames, settings.context_overlap
-        total = num_calls(num_frames, steps, size=size, overlap=overlap)
+        total = num_calls(num_frames, steps, size=size, overlap=overlap, first_frame=first_frame)
         ticks = iter(log.progress(range(total), total=total, description="denoising"))
         predict = self.predictor(settings, conditions, reference)
 
@@ -92,6 +101,7 @@ class Pipeline:
             predict=counted,
             update=self.update(settings),
             initial=conditions.initial,
+            first_frame=first_frame,
         )
         next(ticks, None)
 

@@ -22,7 +22,7 @@ from talkvid.model.bundle import ModelBundle
 from talkvid.model.head_motion import HeadMotion
 from talkvid.model.lip_predictor import LipPredictor
 from talkvid.model.vae import ImageAutoencoder
-from talkvid.records import Array, Face
+from talkvid.records import Array, Face, FeatureRows
 from talkvid.speech.align import FrameAligner
 
 
@@ -32,7 +32,7 @@ class Scene:
 
     portrait: Array
     """(H W 3) uint8"""
-    speech: Tensor
+    speech: FeatureRows
     """(T D) features of the whole sound"""
     poses: Array
     """(F 3 2) key points in pixels"""
@@ -91,14 +91,14 @@ def _mouth_conditions(
         size=(width, height),
         lively=mover.cpu().float() if isinstance(mover, HeadMotion) else None,
         settings=settings,
-        speech=scene.speech.float(),
+        speech=scene.speech,
         spoken=scene.spoken,
     )
     motion = (
         predictor.cpu()
         .float()
-        .predict(
-            scene.speech.float(),
+        .track(
+            scene.speech,
             scene.num_frames,
             fps=settings.fps,
             own_shape=stage.shape.moving,

@@ -2,13 +2,14 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from talkvid.media.audio_stream import AudioPiece, stream_audio
 from talkvid.media.container import audio_stream, open_media
+from talkvid.media.spool import Spool
 from talkvid.records import Array
 
 MIX_WEIGHTS = {"FL": 0.7, "FR": 0.7, "FC": 1.0, "LFE": 0.0, "LFE2": 0.0}
@@ -67,9 +68,33 @@ def load_audio(
     Works for any sound PyAV decodes and for the sound of a video, whose time 0 is the first picture.
     Raises FileNotFoundError or ValueError with one line, see `stream_audio`.
     """
+    pieces: list[Array] = []
+    wanted = _decode_mono(path, pieces.append, rate=rate, start_s=start_s, length_s=length_s)
+    waveform = np.concatenate(pieces)[:wanted]
+    return np.pad(waveform, (0, wanted - len(waveform)))
+
+
+def spool_audio(path: str | os.PathLike[str], *, rate: int = 16000) -> Spool:
+    """Return the same samples as `load_audio` on disk, decoded in memory that does not grow with the length.
+
+    Raises what `load_audio` raises, and ValueError when the temporary folder is full.
+    """
+    waveform = Spool()
+    waveform.resize(_decode_mono(path, waveform.append, rate=rate))
+    return waveform
+
+
+def _decode_mono(
+    path: str | os.PathLike[str],
+    put: Callable[[Array], None],
+    *,
+    rate: int,
+    start_s: float = 0.0,
+    length_s: float | None = None,
+) -> int:
+    """Hand the mono sound (n,) at `rate` to `put` piece by piece; return how many samples it lasts."""
     import soxr
 
-    pieces: list[Array] = []
     resampler = None
     received = source_rate = 0
     for piece in stream_audio(path, start_s=start_s):
@@ -79,15 +104,13 @@ def load_audio(
         if source_rate != rate:
             resampler = resampler or soxr.ResampleStream(source_rate, rate, 1, dtype="float32", quality="VHQ")
             mono = resampler.resample_chunk(mono)
-        pieces.append(mono)
+        put(mono)
         if length_s is not None and received >= length_s * source_rate:
             received = round(length_s * source_rate)
             break
     if resampler is not None:
-        pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    wanted = max(1, math.floor(received * rate / source_rate + 0.5))
-    waveform = np.concatenate(pieces)[:wanted]
-    return np.pad(waveform, (0, wanted - len(waveform)))
+        put(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    return max(1, math.floor(received * rate / source_rate + 0.5))
 
 
 def stream_mono(path: str | os.PathLike[str], *, rate: int = 16000, start_s: float = 0.0) -> Iterator[Array]:

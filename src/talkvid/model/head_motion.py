@@ -8,6 +8,8 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
+from talkvid.records import FeatureRows
+
 # F frames of the video  G moments at RATE_HZ  C = 6 numbers of a pose  T feature rows at 100 Hz
 
 POSE_NUMBERS = ("across", "down", "log_scale", "roll", "yaw", "pitch")
@@ -15,6 +17,7 @@ POSE_NUMBERS = ("across", "down", "log_scale", "roll", "yaw", "pitch")
 radians with the signs of `records.Face.pose`."""
 RATE_HZ = 25.0
 ROWS_PER_S = 100.0
+ROWS_AT_ONCE = 4096
 GATE_SOFT_S = 0.25
 """How softly the head comes to rest where speech ends."""
 LOUDNESS_SOFT_S = 0.08
@@ -78,7 +81,13 @@ class HeadMotion(nn.Module):
         self.register_buffer("blink_timing", torch.zeros(5))
 
     def poses(
-        self, features: Tensor, num_frames: int, *, fps: float, seed: int, spoken: np.ndarray | None = None
+        self,
+        features: FeatureRows,
+        num_frames: int,
+        *,
+        fps: float,
+        seed: int,
+        spoken: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return poses (F C) float32, numbers of POSE_NUMBERS relative to the portrait's; the first is zero.
 
@@ -122,7 +131,7 @@ class HeadMotion(nn.Module):
         """Return the sizes as plain values for `config.json`."""
         return asdict(self.config)
 
-    def _gain(self, features: Tensor, moments: int, fps: float, spoken: np.ndarray | None) -> np.ndarray:
+    def _gain(self, features: FeatureRows, moments: int, fps: float, spoken: np.ndarray | None) -> np.ndarray:
         """Return the amplitude (G,) of the noise: 1 in speech of usual loudness."""
         times = np.arange(moments) / RATE_HZ
         loudness = smooth_loudness(features)[
@@ -138,11 +147,13 @@ class HeadMotion(nn.Module):
         return lively * (self.config.silence + (1 - self.config.silence) * gate)
 
 
-def smooth_loudness(features: Tensor) -> np.ndarray:
-    """Return the mean of log-mel rows (T D), smoothed over time, (T,) float64."""
-    level: np.ndarray = gaussian_filter1d(
-        features.double().mean(dim=1).numpy(), LOUDNESS_SOFT_S * ROWS_PER_S, mode="nearest"
-    )
+def smooth_loudness(features: FeatureRows) -> np.ndarray:
+    """Return the mean of log-mel rows (T D), smoothed over time, (T,) float64; rows are read in blocks."""
+    means = [
+        features[first : first + ROWS_AT_ONCE].double().mean(dim=1).numpy()
+        for first in range(0, len(features), ROWS_AT_ONCE)
+    ]
+    level: np.ndarray = gaussian_filter1d(np.concatenate(means), LOUDNESS_SOFT_S * ROWS_PER_S, mode="nearest")
     return level
 
 

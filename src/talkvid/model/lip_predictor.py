@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from talkvid.records import FeatureRows
+
 # B batch  T feature rows at 100 Hz  F video frames  D features per row  P moving points  K shape coefficients
 
 
@@ -84,10 +86,18 @@ class LipPredictor(nn.Module):
 
         `own_shapes` (B P 2) are lips and jaw as the portrait shows them; the displacement is added to them.
         """
+        return self._shapes(self._change(windows, own_shapes))
+
+    def _change(self, windows: Tensor, own_shapes: Tensor) -> Tensor:
+        """Return the displacement's coefficients (B K)."""
         heard = (windows - self.feature_mean) / self.feature_std
         heard = self.gather(self.listen(heard.transpose(1, 2)).flatten(1))
         seen = self.look(self.coefficients(own_shapes))
-        change = self.speak(F.gelu(torch.cat([heard, seen], dim=-1)))
+        change: Tensor = self.speak(F.gelu(torch.cat([heard, seen], dim=-1)))
+        return change
+
+    def _shapes(self, change: Tensor) -> Tensor:
+        """Return the displacement (B P 2) of coefficients (B K)."""
         displacement: Tensor = (change @ self.shape_basis).unflatten(-1, (self.config.num_points, 2))
         return displacement
 
@@ -97,49 +107,97 @@ class LipPredictor(nn.Module):
         squared = self.shape_basis.square().sum(dim=1)
         return ((centred @ self.shape_basis.T) / squared).clamp(-4, 4)
 
-    @torch.no_grad()
     def predict(
         self,
-        features: Tensor,
+        features: FeatureRows,
         num_frames: int,
         *,
         fps: float,
         own_shape: np.ndarray,
         spoken: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the motion (F P 2) float32 of lips and jaw, in face sizes, to add to `own_shape` (P 2).
+        """Return the motion (F P 2) float32 of all frames, see `track`."""
+        return self.track(features, num_frames, fps=fps, own_shape=own_shape, spoken=spoken)[:num_frames]
+
+    @torch.no_grad()
+    def track(
+        self,
+        features: FeatureRows,
+        num_frames: int,
+        *,
+        fps: float,
+        own_shape: np.ndarray,
+        spoken: np.ndarray | None = None,
+    ) -> "LipTrack":
+        """Return the motion of lips and jaw, in face sizes, to add to `own_shape` (P 2), frame by frame.
 
         `features` (T D) are the rows of the whole sound at 100 Hz, `spoken` (F,) bool says where speech is.
-        In silence the lips rest where the network puts them for silent rows; `gain` widens the motion.
-        Lips never cross: see `uncrossed`.
+        In silence the lips rest where the network puts them for silent rows; `gain` widens the motion about
+        its mean in the speech of the whole sound, for which all of it is heard first, block by block; what is
+        kept is one row of coefficients per frame (64 bytes). Lips never cross: see `uncrossed`.
         """
         own = torch.as_tensor(own_shape, dtype=torch.float32)[None]
         size = self.config
-        rest = self(self.silent_row.expand(1, size.rows_before + size.rows_after, -1), own)[0]
+        rest = self._change(self.silent_row.expand(1, size.rows_before + size.rows_after, -1), own)
         centres = torch.round(torch.arange(num_frames) * (ROWS_PER_S / fps)).long()
         parts = []
         for part in centres.split(FRAMES_AT_ONCE):
             windows = cut_windows(features, part, size.rows_before, size.rows_after, fill=self.silent_row)
-            parts.append(self(windows, own.expand(len(part), -1, -1)))
-        motion = smooth_over_time(torch.cat(parts) - rest, size.smooth_frames * fps / 25.0)
+            parts.append(self._change(windows, own.expand(len(part), -1, -1)))
+        change = smooth_over_time(torch.cat(parts) - rest, size.smooth_frames * fps / 25.0)
         gate = torch.ones(num_frames) if spoken is None else speech_gate(torch.as_tensor(spoken), fps)
-        weight = gate[:, None, None]
-        usual = (motion * weight).sum(dim=0) / weight.sum().clamp(min=1)
-        motion = (usual + size.gain * (motion - usual)) * weight
+        weight = gate[:, None]
+        usual = (change * weight).sum(dim=0) / weight.sum().clamp(min=1)
+        change = (usual + size.gain * (change - usual)) * weight
         # Closed lips are at rest as they are: the portrait keeps its own expression.
         parted = ((inner_gap(own)[0] - CLOSED_GAP) / CLOSED_GAP).clamp(0, 1)
-        displacement: np.ndarray = (uncrossed(own + parted * rest + motion, own) - own).numpy()
-        return displacement
+        return LipTrack(change, self.shape_basis.clone(), own=own, rest=parted * self._shapes(rest))
 
     def to_config(self) -> dict[str, Any]:
         """Return the sizes as plain values for `config.json`."""
         return asdict(self.config)
 
 
+class LipTrack:
+    """The motion of lips and jaw in a video of any length: coefficients, made into shapes when asked for."""
+
+    def __init__(self, change: Tensor, basis: Tensor, *, own: Tensor, rest: Tensor) -> None:
+        """Take coefficients (F K), their shapes (K 2P), the portrait's own (1 P 2) and its rest (1 P 2)."""
+        self._change = change
+        self._basis = basis
+        self._own = own
+        self._rest = rest
+        self._block = (-1, np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self._change)
+
+    def __getitem__(self, index: int | slice) -> np.ndarray:
+        """Return the motion (P 2) float32 of a frame, or (n P 2) of a slice of them."""
+        if isinstance(index, slice):
+            return self._motion(index)
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        number, place = divmod(index, FRAMES_AT_ONCE)
+        if self._block[0] != number:
+            self._block = (
+                number,
+                self._motion(slice(number * FRAMES_AT_ONCE, (number + 1) * FRAMES_AT_ONCE)),
+            )
+        frame: np.ndarray = self._block[1][place]
+        return frame
+
+    @torch.no_grad()
+    def _motion(self, frames: slice) -> np.ndarray:
+        change = (self._change[frames] @ self._basis).unflatten(-1, self._own.shape[1:])
+        displacement: np.ndarray = (uncrossed(self._own + self._rest + change, self._own) - self._own).numpy()
+        return displacement
+
+
 ROWS_PER_S = 100.0
 # Gap between the inner lips, in face sizes, up to which a portrait's mouth counts as closed.
 CLOSED_GAP = 0.03
-FRAMES_AT_ONCE = 512
+FRAMES_AT_ONCE = 128
 # How softly the lips come to rest where speech ends: within 0.1 s.
 GATE_SOFT_S = 0.03
 # The inner lips, from one corner to the other.
@@ -168,7 +226,7 @@ def inner_gap(shapes: Tensor) -> Tensor:
     return (upper - lower).norm(dim=-1).mean(dim=-1)
 
 
-def cut_windows(rows: Tensor, centres: Tensor, before: int, after: int, *, fill: Tensor) -> Tensor:
+def cut_windows(rows: FeatureRows, centres: Tensor, before: int, after: int, *, fill: Tensor) -> Tensor:
     """Return the windows (F before+after D) of `rows` (T D) around `centres` (F,), `fill` (D) outside."""
     index = centres[:, None] + torch.arange(-before, after)
     inside = (index >= 0) & (index < len(rows))

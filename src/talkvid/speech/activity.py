@@ -7,6 +7,7 @@ import torch
 from scipy import ndimage
 
 from talkvid.media.audio import num_frames
+from talkvid.media.spool import Samples
 from talkvid.records import Array
 
 SAMPLE_RATE = 16000
@@ -28,15 +29,16 @@ GAP_ROWS = 20
 """Shorter pauses belong to the speech around them (the hang-over)."""
 SHORTEST_ROWS = 6
 """Shorter bursts are clicks."""
-BLOCK_ROWS = 3000
+BLOCK_ROWS = 1000
 
 
-def speech_activity(waveform: Array, fps: float) -> Array:
+def speech_activity(waveform: Samples, fps: float) -> Array:
     """Return bool (F,): whether somebody speaks during at least half of each video frame.
 
     `waveform` is float32 (N,) mono at 16 kHz, F = max(1, floor(N / 16000 * fps + 0.5)). Works in two passes
     over 10 ms rows: level and flatness of 100 to 5000 Hz, then thresholds against the 3 s minimum of
     the level. A steady tone or noise is its own floor and so not speech; music is not told from speech.
+    The sound is read in blocks; kept are two numbers per row, so the loudness of the whole sound counts.
     """
     level_db, flatness = level_and_flatness(waveform)
     active = speech_rows(level_db, flatness)
@@ -47,10 +49,9 @@ def speech_activity(waveform: Array, fps: float) -> Array:
     return share >= 0.5
 
 
-def level_and_flatness(waveform: Array) -> tuple[Array, Array]:
+def level_and_flatness(waveform: Samples) -> tuple[Array, Array]:
     """Return per 10 ms row the level in dB (0: full-level sine) and the spectral flatness, both (T,)."""
-    wave = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
-    rows = max(1, math.ceil(len(wave) / HOP))
+    rows = max(1, math.ceil(len(waveform) / HOP))
     margin = (WINDOW - HOP) // 2
     window = torch.hann_window(WINDOW)
     bins = torch.arange(FFT_SIZE // 2 + 1) * (SAMPLE_RATE / FFT_SIZE)
@@ -58,7 +59,7 @@ def level_and_flatness(waveform: Array) -> tuple[Array, Array]:
     levels, flatnesses = [], []
     for first in range(0, rows, BLOCK_ROWS):
         start, stop = first * HOP - margin, min(first + BLOCK_ROWS, rows) * HOP + margin
-        part = wave[max(start, 0) : stop]
+        part = torch.from_numpy(np.ascontiguousarray(waveform[max(start, 0) : stop], np.float32))
         part = torch.nn.functional.pad(part, (max(-start, 0), stop - max(start, 0) - len(part)))
         power = torch.fft.rfft(part.unfold(0, WINDOW, HOP) * window, FFT_SIZE).abs().square()
         power = power[:, inside] / (WINDOW / 4) ** 2 + 1e-12

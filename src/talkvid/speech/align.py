@@ -1,30 +1,14 @@
 """Speech features laid out in video time: two rows per frame, and around each frame a window of them."""
 
-from typing import Any, Protocol
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from talkvid.records import FeatureRows
+
 ROWS_PER_FRAME = 2
 LARGEST_SAMPLED_RATIO = 2.0
 """Up to this many feature rows per output row linear interpolation skips none (at 2 it is their mean)."""
-
-
-class FeatureRows(Protocol):
-    """Speech features (T D): a tensor, or something that reads the rows it is asked for."""
-
-    @property
-    def ndim(self) -> int:
-        """Return 2."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Return (T, D)."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: Any, /) -> Tensor: ...
 
 
 class FrameAligner:

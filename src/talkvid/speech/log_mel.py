@@ -2,11 +2,13 @@
 
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from talkvid.media.spool import Samples, blocks
 from talkvid.records import Array
 
 SAMPLE_RATE = 16000
@@ -24,8 +26,9 @@ SPEECH_LEVEL = 0.1
 """Root mean square (-20 dBFS) to which the loud parts are brought before analysis."""
 LARGEST_GAIN = 30.0
 """Quiet noise is not blown up to speech."""
-BLOCK_ROWS = 3000
-"""Rows worked on at a time: 30 s."""
+BLOCK_ROWS = 1000
+"""Rows worked on at a time: 10 s."""
+LEVELS_AT_ONCE = 4000
 
 
 class LogMelEncoder:
@@ -45,24 +48,22 @@ class LogMelEncoder:
     def __init__(self, *, level: bool = True) -> None:
         self.level = level
 
-    def encode(self, waveform: Array) -> Tensor:
+    def encode(self, waveform: Samples) -> Tensor:
         """Return (T, 80) float32; memory beyond input and output does not grow with the length."""
-        wave = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32))
-        assert wave.ndim == 1, wave.shape
-        if not len(wave):
+        return torch.cat(list(self.stream(waveform)))
+
+    def stream(self, waveform: Samples) -> Iterator[Tensor]:
+        """Yield the rows of `encode` in blocks (at most BLOCK_ROWS, 80), reading the sound slice by slice."""
+        if not len(waveform):
             raise ValueError("the waveform holds no samples")
         gain = speech_gain(waveform) if self.level else 1.0
-        num_rows = math.ceil(len(wave) / HOP)
-        blocks = [
-            self._rows(wave, first, min(BLOCK_ROWS, num_rows - first), gain)
-            for first in range(0, num_rows, BLOCK_ROWS)
-        ]
-        return torch.cat(blocks)
+        for rows in blocks(math.ceil(len(waveform) / HOP), BLOCK_ROWS):
+            yield self._rows(waveform, rows.start, rows.stop - rows.start, gain)
 
-    def _rows(self, wave: Tensor, first: int, count: int, gain: float) -> Tensor:
+    def _rows(self, waveform: Samples, first: int, count: int, gain: float) -> Tensor:
         start = HOP * first + HOP // 2 - WINDOW // 2
         stop = start + HOP * (count - 1) + WINDOW
-        part = wave[max(start, 0) : stop]
+        part = torch.from_numpy(np.ascontiguousarray(waveform[max(start, 0) : stop], np.float32))
         part = torch.nn.functional.pad(part, (max(-start, 0), stop - max(start, 0) - len(part)))
         windows = part.unfold(0, WINDOW, HOP) * (torch.hann_window(WINDOW) * gain)
         power = torch.fft.rfft(windows, FFT_SIZE).abs().square() / (WINDOW / 4) ** 2
@@ -70,13 +71,19 @@ class LogMelEncoder:
         return (torch.log10(energy + FLOOR) - LOG_MEAN) / LOG_SPREAD
 
 
-def speech_gain(waveform: Array) -> float:
-    """Return the factor that brings the loud parts (90th percentile of 25 ms levels) to SPEECH_LEVEL."""
+def speech_gain(waveform: Samples) -> float:
+    """Return the factor that brings the loud parts (90th percentile of 25 ms levels) to SPEECH_LEVEL.
+
+    It is one number of the whole sound, which is read once for it, in blocks; kept is a level per 25 ms.
+    """
     num_windows = max(1, len(waveform) // WINDOW)
-    whole = waveform[: num_windows * WINDOW].astype(np.float32)
-    windows = whole.reshape(num_windows, -1)
-    levels = np.sqrt(np.einsum("nw,nw->n", windows, windows) / windows.shape[1])
-    return float(min(SPEECH_LEVEL / max(float(np.percentile(levels, 90)), 1e-9), LARGEST_GAIN))
+    levels = []
+    for part in blocks(num_windows, LEVELS_AT_ONCE):
+        samples = waveform[part.start * WINDOW : part.stop * WINDOW].astype(np.float32)
+        windows = samples.reshape(part.stop - part.start, -1)
+        levels.append(np.sqrt(np.einsum("nw,nw->n", windows, windows) / windows.shape[1]))
+    loud = float(np.percentile(np.concatenate(levels), 90))
+    return float(min(SPEECH_LEVEL / max(loud, 1e-9), LARGEST_GAIN))
 
 
 def mel(hertz: float | Array) -> Array:

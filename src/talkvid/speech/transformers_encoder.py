@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkvid.media.spool import Samples, blocks
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ WHOLE_S = 60.0
 """Up to this length a sound is encoded in one piece, as the reference implementation does."""
 CHUNK_S, CONTEXT_S = 40.0, 5.0
 WHISPER_WINDOW_S, WHISPER_CONTEXT_S = 30.0, 2.0
+BLOCK_SAMPLES = 1 << 18
 FETCH_COMMAND = "bash scripts/download_models.sh"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -32,9 +35,10 @@ class TransformersEncoder:
     """The last hidden state of a speech model, 50 rows per second.
 
     wav2vec2, HuBERT, XLS-R, WavLM and the like read the waveform, normalised over the whole sound as their
-    feature extractor says. Sound of up to 60 s is encoded at once. Longer sound is cut into pieces of 40 s
-    that see 5 s more on either side: rows then differ from those of one pass, because attention and the group
-    norm of the first layer see 50 s instead of everything (on 150 s of noise with random weights by 1.5 % of
+    feature extractor says. Sound of up to 60 s is encoded at once. Longer sound, normalised all the same by
+    mean and variance of the whole, is cut into pieces of 40 s that see 5 s more on either side, and memory
+    does not grow: rows then differ from those of one pass, because attention and the group norm of the first
+    layer see 50 s instead of everything (on 150 s of noise with random weights by 1.5 % of
     their deviation on average, 16 % at most; not measured with published weights). Whisper works in windows
     of 30 s, of which 2 s at inner edges only give context.
     A name is a local folder, or a hub id such as facebook/hubert-base-ls960, which alone may be downloaded.
@@ -88,55 +92,68 @@ class TransformersEncoder:
             )
             return transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=False)
 
-    @torch.no_grad()
-    def encode(self, waveform: Array) -> Tensor:
+    def encode(self, waveform: Samples) -> Tensor:
         """Return (T, dim) float32 on the CPU from float32 (N,) mono at 16 kHz."""
-        waveform = np.asarray(waveform, dtype=np.float32)
-        assert waveform.ndim == 1, waveform.shape
+        return torch.cat(list(self.stream(waveform)))
+
+    def stream(self, waveform: Samples) -> Iterator[Tensor]:
+        """Yield the rows of `encode` piece by piece, (n, dim) each, reading the sound slice by slice."""
         if not len(waveform):
             raise ValueError("the waveform holds no samples")
         if self._whisper:
-            return self._encode_whisper(waveform)
-        if len(waveform) < SHORTEST_INPUT:
-            waveform = np.pad(waveform, (0, SHORTEST_INPUT - len(waveform)))
+            yield from self._stream_whisper(waveform)
+        elif len(waveform) <= WHOLE_S * SAMPLE_RATE:
+            yield self._whole(waveform[: len(waveform)])
+        else:
+            yield from self._stream_pieces(waveform)
+
+    def _whole(self, waveform: Array) -> Tensor:
+        waveform = np.pad(waveform, (0, max(0, SHORTEST_INPUT - len(waveform)))).astype(np.float32)
         values = self._extractor(waveform, sampling_rate=SAMPLE_RATE, return_tensors="np").input_values[0]
-        return self._encode_values(torch.from_numpy(np.asarray(values, dtype=np.float32)))
+        return self._hidden(torch.from_numpy(np.asarray(values, dtype=np.float32)))
 
-    def _encode_values(self, values: Tensor) -> Tensor:
-        total = (len(values) - SHORTEST_INPUT) // ROW_SAMPLES + 1
-        if len(values) <= WHOLE_S * SAMPLE_RATE:
-            return self._hidden(values)
+    def _stream_pieces(self, waveform: Samples) -> Iterator[Tensor]:
+        total = (len(waveform) - SHORTEST_INPUT) // ROW_SAMPLES + 1
+        mean, deviation = 0.0, 1.0
+        if getattr(self._extractor, "do_normalize", False):
+            mean, deviation = mean_and_deviation(waveform)
         chunk, context = (round(seconds * SAMPLE_RATE / ROW_SAMPLES) for seconds in (CHUNK_S, CONTEXT_S))
-        pieces = []
-        for first, stop in spans(total, chunk):
-            seen_first, seen_stop = max(0, first - context), min(total, stop + context)
+        for rows in blocks(total, chunk):
+            seen_first, seen_stop = max(0, rows.start - context), min(total, rows.stop + context)
             end = (seen_stop - 1) * ROW_SAMPLES + SHORTEST_INPUT
-            rows = self._hidden(values[seen_first * ROW_SAMPLES : end])
-            pieces.append(rows[first - seen_first : stop - seen_first])
-        return torch.cat(pieces)
+            heard = (waveform[seen_first * ROW_SAMPLES : end].astype(np.float64) - mean) / deviation
+            hidden = self._hidden(torch.from_numpy(heard.astype(np.float32)))
+            yield hidden[rows.start - seen_first : rows.stop - seen_first]
 
+    @torch.no_grad()
     def _hidden(self, values: Tensor) -> Tensor:
         output = self._model(values[None].to(self.device, self.dtype)).last_hidden_state
         return torch.as_tensor(output[0], dtype=torch.float32, device="cpu")
 
-    def _encode_whisper(self, waveform: Array) -> Tensor:
+    @torch.no_grad()
+    def _stream_whisper(self, waveform: Samples) -> Iterator[Tensor]:
         total = math.ceil(len(waveform) / ROW_SAMPLES)
         window, context = (
             round(seconds * SAMPLE_RATE / ROW_SAMPLES) for seconds in (WHISPER_WINDOW_S, WHISPER_CONTEXT_S)
         )
-        pieces = []
-        for first, stop in spans(total, window - 2 * context) if total > window else [(0, total)]:
-            seen_first = max(0, first - context)
+        for rows in blocks(total, window - 2 * context if total > window else total):
+            seen_first = max(0, rows.start - context)
             part = waveform[seen_first * ROW_SAMPLES : (seen_first + window) * ROW_SAMPLES]
             features = self._extractor(part, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
             output = self._model(features.to(self.device, self.dtype)).last_hidden_state[0]
-            pieces.append(output[first - seen_first : stop - seen_first].float().cpu())
-        return torch.cat(pieces)
+            yield output[rows.start - seen_first : rows.stop - seen_first].float().cpu()
 
 
-def spans(total: int, size: int) -> list[tuple[int, int]]:
-    """Return (first, stop) of consecutive spans of `size` that cover 0 … total - 1."""
-    return [(first, min(first + size, total)) for first in range(0, total, size)]
+def mean_and_deviation(waveform: Samples) -> tuple[float, float]:
+    """Return mean and deviation of the whole sound, read in blocks twice, as wav2vec2's extractor takes them.
+
+    It adds 1e-7 to the variance.
+    """
+    total = len(waveform)
+    parts = list(blocks(total, BLOCK_SAMPLES))
+    mean = sum(float(waveform[part].sum(dtype=np.float64)) for part in parts) / total
+    squares = sum(float(np.square(waveform[part].astype(np.float64) - mean).sum()) for part in parts)
+    return mean, math.sqrt(squares / total + 1e-7)
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> tuple[str, bool]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from talkvid.media.image import load_image, resize, save_image
+from talkvid.media.image import load_image, probe_image, resize, save_image
 
 
 def test_the_exif_tag_turns_the_picture_upright(tmp_path: Path) -> None:
@@ -66,6 +66,18 @@ def test_what_is_no_picture_and_what_is_cut_short_is_named(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=r"cannot be decoded.*truncated") as raised:
         load_image(tmp_path / "half.jpg")
     assert "\n" not in str(raised.value)
+
+
+def test_the_size_is_told_without_unpacking_and_what_is_no_picture_is_named(tmp_path: Path) -> None:
+    save_image(tmp_path / "whole.png", np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    assert probe_image(tmp_path / "whole.png") == (60, 40)
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:200])
+    assert probe_image(tmp_path / "cut.png") == (60, 40)
+    (tmp_path / "page.png").write_text("<html>")
+    with pytest.raises(ValueError, match="not a picture that can be read"):
+        probe_image(tmp_path / "page.png")
+    with pytest.raises(FileNotFoundError):
+        probe_image(tmp_path / "absent.png")
 
 
 def test_saved_pictures_come_back(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from talkvid.curation.talkvid_json import HEAD_SCORES, entry_of, read_entries, seconds
+from talkvid.curation.talkvid_json import HEAD_SCORES, entry_of, read_entries
+from talkvid.dataset.json_lists import seconds
 
 PUBLISHED: dict[str, Any] = {
     "id": "videovideoAbCdEfGhIjk-scene1-scene1",

@@ -133,7 +133,7 @@ def test_an_original_in_place_of_the_cut_clip_is_noticed(tmp_path: Path, setting
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.json", "{", "cannot be read as JSON"),
+        ("a.json", "{", "is not complete JSON"),
         ("a.json", "3", "expected a list of objects"),
         ("a.json", "[]", "the list is empty"),
         ("a.jsonl", "\n", "the list is empty"),

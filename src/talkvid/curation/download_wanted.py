@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from talkvid.curation.cut_files import file_name
-from talkvid.curation.talkvid_json import LINK, YOUTUBE_ID, TalkVidEntry, entry_of, read_entries
+from talkvid.curation.talkvid_json import LINK, TalkVidEntry, entry_of, read_entries
+from talkvid.dataset.json_lists import YOUTUBE_ID
 
 LIST_SUFFIXES = (".txt", ".json", ".jsonl")
 WATCH = "https://www.youtube.com/watch?v="

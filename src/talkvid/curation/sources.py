@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from talkvid.curation.subtitles import SUFFIXES as SUBTITLE_SUFFIXES
-from talkvid.curation.talkvid_json import LANGUAGE, TalkVidEntry, entry_of, json_objects
+from talkvid.curation.talkvid_json import LANGUAGE, TalkVidEntry, entry_of
+from talkvid.dataset.json_lists import json_objects
 from talkvid.dataset.source_lists import with_unique_ids
 from talkvid.dataset.sources import AUDIO_SUFFIXES, VIDEO_SUFFIXES, id_of
 from talkvid.media.files import container_kind

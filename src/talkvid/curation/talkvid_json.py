@@ -7,13 +7,22 @@ description-path, subtitle-path, metadata {duration, resolution, fps, language, 
 quality_score}`.  `talkvid_entry` writes both.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from talkvid.dataset.json_lists import (
+    LINKS,
+    VIDEO,
+    YOUTUBE_ID,
+    first_seconds,
+    first_told,
+    json_objects,
+    mapping,
+)
 
 PERSON, ETHNICITY, AGE_GROUP, GENDER = "Person ID", "Ethnicity", "Age Group", "Gender"
 LINK, LANGUAGE, CATEGORY = "Video Link", "Language", "Video Category"
@@ -27,14 +36,11 @@ HEAD_SCORES = tuple(
 """Keys of `head_detail.scores` in the published form."""
 PATHS = "paths"
 PUBLISHED = "published"
-YOUTUBE_ID = re.compile(r"(?:[?&]v=|youtu\.be/|shorts/|embed/|live/)([\w-]{11})(?![\w-])")
 
 _METADATA = {"language": LANGUAGE, "speaker_id": PERSON, "age_group": AGE_GROUP}
 """Key of the older form's `metadata` -> key of `info`."""
 _ID = ("id", "video-id", "video_id")
 _VIDEO_ID = ("video-id", "video_id")
-_VIDEO = ("video-path", "video_path", "video", "path")
-_LINK = ("Video Link", "video-link", "url", "link")
 
 
 @dataclass(frozen=True)
@@ -81,36 +87,15 @@ def read_entries(path: Path) -> list[TalkVidEntry]:
     return [entry_of(value, number) for number, value in enumerate(json_objects(path), start=1)]
 
 
-def json_objects(path: Path) -> list[Any]:
-    """Return the values of a JSON or JSON-lines file; the suffix decides, never the number of lines.
-
-    A list is its items, an object by id its values with their ids, an object with an id or a path itself.
-    """
-    text = path.read_text(encoding="utf-8-sig")
-    if path.suffix == ".jsonl":
-        return [_parsed(line, f"{path}: line {number}") for number, line in _filled_lines(text)]
-    values = _parsed(text, str(path))
-    if isinstance(values, list):
-        return values
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{path}: expected a list of objects, one per clip")
-    if set(values) & {*_ID, *_VIDEO, *_LINK}:
-        return [values]
-    return [
-        {"id": key, **value} if isinstance(value, Mapping) else {"id": key, "entry": value}
-        for key, value in values.items()
-    ]
-
-
 def entry_of(value: Any, number: int = 1) -> TalkVidEntry:
     """Return one entry; with its `problem` where it cannot be used."""
     if not isinstance(value, Mapping):
         return TalkVidEntry(f"entry-{number}", problem=f"entry {number} is no object but {value!r:.60}")
-    info, metadata = _mapping(value, "info"), _mapping(value, "metadata")
-    link = first_told({**info, **value}, *_LINK)
+    info, metadata = mapping(value, "info"), mapping(value, "metadata")
+    link = first_told({**info, **value}, *LINKS)
     found = YOUTUBE_ID.search(link)
     video_id = first_told(value, *_VIDEO_ID) or (found.group(1) if found else "")
-    name = first_told(value, *_ID) or Path(first_told(value, *_VIDEO)).stem or video_id or f"entry-{number}"
+    name = first_told(value, *_ID) or Path(first_told(value, *VIDEO)).stem or video_id or f"entry-{number}"
     try:
         told = _measures({**metadata, **value})
     except ValueError as error:
@@ -120,7 +105,7 @@ def entry_of(value: Any, number: int = 1) -> TalkVidEntry:
         form=PATHS if "metadata" in value or "video-path" in value else PUBLISHED,
         video_id=video_id,
         link=link,
-        video_path=first_told(value, *_VIDEO),
+        video_path=first_told(value, *VIDEO),
         audio_path=first_told(value, "audio-path", "audio_path"),
         description_path=first_told(value, "description-path", "description_path"),
         subtitle_path=first_told(value, "subtitle-path", "subtitle_path"),
@@ -131,31 +116,9 @@ def entry_of(value: Any, number: int = 1) -> TalkVidEntry:
     )
 
 
-def seconds(value: Any, name: str = "time") -> float | None:
-    """Return a time in seconds from a number, "5.042s" or "H:MM:SS.mmm"; None where nothing is told.
-
-    0, 0.0 and "0" are times. Raises ValueError for anything that is no finite time.
-    """
-    if value is None or value == "":
-        return None
-    try:
-        parts = [float(part) for part in str(value).strip().removesuffix("s").split(":")]
-    except ValueError:
-        parts = [math.nan]
-    total = math.fsum(part * 60**place for place, part in enumerate(reversed(parts)))
-    if isinstance(value, bool) or not math.isfinite(total):
-        raise ValueError(f"{name} must be seconds, got {value!r}")
-    return total
-
-
-def first_told(value: Mapping[str, Any], *names: str) -> str:
-    """Return the first of these that is given, as text; 0 counts as given."""
-    return next((str(value[name]) for name in names if value.get(name) not in (None, "")), "")
-
-
 def _measures(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return times, size and rate; raise ValueError for what is no number or an empty span."""
-    start_s, end_s = (_first_seconds(value, f"{side}-time", side, f"{side}_s") for side in ("start", "end"))
+    start_s, end_s = (first_seconds(value, f"{side}-time", side, f"{side}_s") for side in ("start", "end"))
     if start_s is not None and (start_s < 0 or (end_s is not None and end_s <= start_s)):
         raise ValueError(f"the span from {start_s:g} to {end_s if end_s is not None else 'the end'} is empty")
     size = re.fullmatch(r"(\d+)\s*[x*]\s*(\d+)", first_told(value, "resolution"))
@@ -166,16 +129,11 @@ def _measures(value: Mapping[str, Any]) -> dict[str, Any]:
         "end_s": end_s,
         "start_frame": None if frames[0] is None else int(frames[0]),
         "end_frame": None if frames[1] is None else int(frames[1]),
-        "duration_s": _first_seconds(value, "durations", "duration"),
+        "duration_s": first_seconds(value, "durations", "duration"),
         "width": int(width) if width is not None else int(size.group(1)) if size else None,
         "height": int(height) if height is not None else int(size.group(2)) if size else None,
         "fps": _number(value, "fps"),
     }
-
-
-def _first_seconds(value: Mapping[str, Any], *names: str) -> float | None:
-    told = (seconds(value.get(name), name) for name in names)
-    return next((time for time in told if time is not None), None)
 
 
 def _number(value: Mapping[str, Any], name: str) -> float | None:
@@ -199,7 +157,7 @@ def _info(info: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, str
 
 
 def _scores(value: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, float]:
-    head = _mapping(_mapping(value, "head_detail"), "scores")
+    head = mapping(mapping(value, "head_detail"), "scores")
     told = {**{name: head.get(name) for name in HEAD_SCORES}, "quality_score": metadata.get("quality_score")}
     told |= {name: value.get(name) for name in ("dover_scores", "cotracker_ratio")}
     return {
@@ -207,19 +165,3 @@ def _scores(value: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, 
         for name, score in told.items()
         if isinstance(score, int | float) and not isinstance(score, bool) and math.isfinite(score)
     }
-
-
-def _filled_lines(text: str) -> list[tuple[int, str]]:
-    return [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{where} is not complete JSON ({error}); write the list again") from error
-
-
-def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    inner = value.get(name)
-    return inner if isinstance(inner, Mapping) else {}

@@ -10,6 +10,7 @@ of sound and mouth are taken out of the clips first. mediapipe needs its model f
 """
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,25 +23,27 @@ from mouth_measures import (
     fold_weights,
     following_sounds,
     heard_clips,
-    heard_clips_of,
     moved,
 )
 
 from talkvid import log
-from talkvid.evaluation.lags import ranking_share
+from talkvid.evaluation.lags import correlations, ranking_share
 from talkvid.evaluation.lip_distance import lip_distance, lip_movement_distance, still_mouth
 from talkvid.evaluation.mel_measure import MelAgreement, MelWeights, mel_agreement
+from talkvid.evaluation.mouth_signals import SIGNALS, mouth_signals
 from talkvid.evaluation.opening_agreement import opening_agreement
 from talkvid.evaluation.suite.yardsticks import YARDSTICKS, build_yardstick
 from talkvid.evaluation.tracks import FaceTracks
 from talkvid.extras import require
 from talkvid.files import atomic_path
+from talkvid.media.video import read_frames
 from talkvid.records import Array
 
 PICTURE_S = 1 / 25
 FAR_PICTURES = 15
 PLANTED = (-7, -5, -2, 2, 5, 7)
 """Pictures by which the sound is made late; the mel measure looks at 7.5 to either side."""
+COST_PICTURES = 50
 TRUTH, WRONG, FAR, STEP, STILL = (
     "truth",
     "wrong sound",
@@ -103,15 +106,16 @@ def scores_of(clip: HeardClip, others: Sequence[Array], weights: MelWeights | No
     return found
 
 
-def groups_of(clips: list[HeardClip]) -> Iterator[tuple[str, list[HeardClip]]]:
+def groups_of(clips: list[ClipScores]) -> Iterator[tuple[str, list[ClipScores]]]:
     """Yield the groups of clips that stand in the table."""
-    yield "held-out persons", [clip for clip in heard_clips_of(clips, "val") if clip.source.synced]
-    yield "sound known to fit", [clip for clip in clips if clip.source.synced]
+    fitting = [clip for clip in clips if clip.clip.source.synced]
+    yield "held-out persons", [clip for clip in fitting if clip.clip.source.split == "val"]
+    yield "sound known to fit", fitting
     yield "all, also unsure and foreign sound", clips
 
 
 def scored(clips: list[HeardClip], weighed: dict[str, MelWeights]) -> list[ClipScores]:
-    """Return the scores of the clips of one group; wrong sounds are those of the next clips of the group."""
+    """Return the scores of all clips; wrong sounds are those of the next clips."""
     return [
         scores_of(clip, following_sounds(clips, number), weighed.get(clip.source.person))
         for number, clip in enumerate(log.progress(clips, total=len(clips), description="scores"))
@@ -170,6 +174,42 @@ def print_own_lags(rows: Sequence[tuple[str, str, list[ClipScores]]]) -> None:
         print(f"| {eye} | {group}, {len(clips)} | {sure} | {median:+.2f} | {near[0]} | {near[1]} |")
 
 
+def print_agreement(heard: dict[str, list[HeardClip]]) -> None:
+    """Print how the signals of the same clips, seen by two yardsticks, correlate: median and lowest tenth."""
+    print("\n| two yardsticks | clips | signal | median r | a tenth is below |\n|" + "---|" * 5)
+    for first, second in itertools.combinations(heard, 2):
+        theirs = {clip.source.id: mouth_signals(clip.tracks) for clip in heard[second]}
+        both = [(mouth_signals(clip.tracks), theirs.get(clip.source.id)) for clip in heard[first]]
+        for name in SIGNALS:
+            found = [signal_agreement(getattr(a, name), getattr(b, name)) for a, b in both if b is not None]
+            told = f"{np.median(found):.2f} | {np.quantile(found, 0.1):.2f}"
+            print(f"| {first}, {second} | {len(found)} | {name} | {told} |")
+
+
+def signal_agreement(ours: Array, theirs: Array) -> float:
+    """Return Pearson's r of two signals (T,) of one clip over the pictures in which both are known."""
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    return float(correlations(ours[known, None], theirs[known, None])[0])
+
+
+def print_costs(heard: dict[str, list[HeardClip]]) -> None:
+    """Print what the yardsticks cost, in the clips with the smallest and with the largest pictures."""
+    print("\n| yardstick | pictures | following, CPU ms per picture | counting faces |\n|" + "---|" * 4)
+    for eye, clips in heard.items():
+        yardstick = build_yardstick(eye)
+        ordered = sorted(clips, key=lambda clip: clip.tracks.size[0] * clip.tracks.size[1])
+        for clip in (ordered[0], ordered[-1]):
+            frames = list(itertools.islice(read_frames(clip.source.path), COST_PICTURES))
+            started = time.process_time()
+            yardstick.follow(frames, fps=clip.tracks.fps)
+            followed = time.process_time()
+            for frame in frames:
+                yardstick.count(frame)
+            spent = (followed - started, time.process_time() - followed)
+            told = " | ".join(f"{1000 * seconds / len(frames):.0f}" for seconds in spent)
+            print(f"| {eye} | {frames[0].shape[1]}x{frames[0].shape[0]} | {told} |")
+
+
 def planted_hits(clip: ClipScores) -> Iterator[tuple[int, float, float, bool]]:
     """Yield pictures planted, lag found less the clip's own, how far that is off (s), and if both are sure.
 
@@ -201,7 +241,7 @@ def plot(rows: Sequence[tuple[str, str, list[ClipScores]]], target: Path) -> Non
             above.hlines(np.median(values), place - 0.36, place + 0.36, color="black", linewidth=1.2)
         above.set_xticks(range(5), (TRUTH, WRONG, FAR, STEP, STILL), rotation=20, ha="right", size=8)
         above.set_ylabel(MEL)
-        above.set_ylim(-0.1, 0.85)
+        above.set_ylim(-0.25, 0.85)
         above.set_title(f"{eye}: {group}, {len(clips)} clips", size=9)
         hits = np.array([hit for clip in clips for hit in planted_hits(clip)])
         shaken = hits[:, 0] * PICTURE_S + np.linspace(-0.012, 0.012, len(hits))
@@ -230,6 +270,7 @@ def main() -> None:
         help="whose signals the folds' weights are fitted on (%(default)s, as the package's are)",
     )
     parser.add_argument("--plot", type=Path, help="PNG or SVG of the clips whose sound is known to fit")
+    parser.add_argument("--cost", action="store_true", help="also print what the yardsticks cost")
     args = parser.parse_args()
     log.configure()
     started = time.process_time()
@@ -238,13 +279,14 @@ def main() -> None:
         for eye in dict.fromkeys([args.fit_on, *args.yardsticks])
     }
     weighed = dict(fold_weights(heard[args.fit_on]))
-    rows = [
-        (eye, name, scored(chosen, weighed))
-        for eye in args.yardsticks
-        for name, chosen in groups_of(heard[eye])
-    ]
+    scores = {eye: scored(heard[eye], weighed) for eye in args.yardsticks}
+    rows = [(eye, name, chosen) for eye, clips in scores.items() for name, chosen in groups_of(clips)]
     for show in (print_controls, print_order, print_lags, print_own_lags):
         show(rows)
+    if len(heard) > 1:
+        print_agreement(heard)
+    if args.cost:
+        print_costs(heard)
     if args.plot is not None:
         plot([row for row in rows if row[1] == "sound known to fit"], args.plot)
     print(f"\n{time.process_time() - started:.0f} CPU s")

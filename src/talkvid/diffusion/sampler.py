@@ -5,7 +5,7 @@ Shapes: C channels, F frames of one window, h w latent height and width.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ from talkvid.diffusion.windows import (
     window_reach,
     window_starts,
 )
+
+Memory = tuple[Tensor, ...]
+"""What a solver remembers of frames between two steps, each (C F h w), or (C h w) of one frame."""
 
 
 class WindowPredictor(Protocol):
@@ -35,6 +38,19 @@ class LatentUpdate(Protocol):
         """Return the latents (C F h w) after `step`, from the averaged prediction (C F h w)."""
 
 
+@runtime_checkable
+class Solver(Protocol):
+    """Takes one sampling step for some frames at once, remembering what it needs of each frame."""
+
+    def advance(
+        self, prediction: Tensor, latents: Tensor, step: int, *, frames: Sequence[int], memory: Memory
+    ) -> tuple[Tensor, Memory]:
+        """Return the latents (C F h w) after `step`, and what the next step of these frames will be given.
+
+        The memory of step 0 is empty. No frame may influence another: which come together is arbitrary.
+        """
+
+
 @dataclass
 class _Frame:
     """What is kept of a frame while it is under way."""
@@ -46,6 +62,8 @@ class _Frame:
     steps_done: int = 0
     prediction: Tensor | None = None
     """(C h w) sum so far of the windows' predictions, each divided by the number of windows."""
+    memory: Memory = ()
+    """Each (C h w), as the solver left it."""
 
 
 def guide(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
@@ -68,7 +86,7 @@ def stream_latents(
     size: int,
     overlap: int,
     predict: WindowPredictor,
-    update: LatentUpdate,
+    update: LatentUpdate | Solver,
     initial: Callable[[int], Tensor],
     order: Iterable[tuple[int, int]] | None = None,
     first_frame: int = 0,
@@ -126,7 +144,7 @@ def _collect(
 
 
 def _advance(
-    active: dict[int, _Frame], frames: list[int], coverage: Sequence[int], update: LatentUpdate
+    active: dict[int, _Frame], frames: list[int], coverage: Sequence[int], update: LatentUpdate | Solver
 ) -> None:
     """Take the step of those frames whose windows have all spoken."""
     ready = [frame for frame in frames if active[frame].windows_left == 0]
@@ -135,6 +153,14 @@ def _advance(
     states = [active[frame] for frame in ready]
     predictions = torch.stack([state.prediction for state in states if state.prediction is not None], dim=1)
     latents = torch.stack([state.latents for state in states], dim=1)
-    stepped = update(predictions, latents, states[0].steps_done)
-    for slot, (frame, state) in enumerate(zip(ready, states, strict=True)):
-        active[frame] = _Frame(stepped[:, slot], coverage[frame], state.steps_done + 1)
+    step = states[0].steps_done
+    memory: Memory = ()
+    if isinstance(update, Solver):
+        gathered = zip(*(state.memory for state in states), strict=True)
+        remembered = tuple(torch.stack(parts, dim=1) for parts in gathered)
+        stepped, memory = update.advance(predictions, latents, step, frames=ready, memory=remembered)
+    else:
+        stepped = update(predictions, latents, step)
+    for slot, frame in enumerate(ready):
+        kept = tuple(part[:, slot] for part in memory)
+        active[frame] = _Frame(stepped[:, slot], coverage[frame], step + 1, memory=kept)

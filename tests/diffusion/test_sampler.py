@@ -78,6 +78,48 @@ def test_a_start_in_the_middle_gives_the_rest_of_the_whole_bit_for_bit(
             assert expected < num_calls(num_frames, num_steps, size=size, overlap=overlap)
 
 
+class Together:
+    """The drifting predictor for several windows, which remembers how many it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, latents: Tensor, frames: Sequence[int], step: int) -> Tensor:
+        return self.together(latents, [frames], [step])
+
+    def together(self, latents: Tensor, frames: Sequence[Sequence[int]], steps: Sequence[int]) -> Tensor:
+        self.batches.append(len(frames))
+        parts = zip(latents.split(1), frames, steps, strict=True)
+        return torch.cat([drifting_predictor(part, of, step) for part, of, step in parts])
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(6, 2), (8, 0), (5, 4), (4, 3)])
+@pytest.mark.parametrize("batch", [2, 3, 50])
+@pytest.mark.parametrize(("num_frames", "first"), [(1, 0), (13, 0), (40, 0), (40, 21)])
+def test_batches_of_windows_give_exactly_the_plain_result(
+    size: int, overlap: int, batch: int, num_frames: int, first: int
+) -> None:
+    plain, predictor = run(num_frames, 5, size, overlap, plain=True)[first:], Together()
+    stream = stream_latents(
+        num_frames,
+        5,
+        size=size,
+        overlap=overlap,
+        predict=predictor,
+        update=halfway,
+        initial=lambda frame: frame_noise(3, frame, (2, 2, 2)),
+        first_frame=first,
+        windows_per_batch=batch,
+    )
+    frames, latents = zip(*stream, strict=True)
+    assert list(frames) == list(range(first, num_frames))
+    assert all(torch.equal(left, right) for left, right in zip(latents, plain, strict=True))
+    assert max(predictor.batches) <= batch
+    assert sum(predictor.batches) == num_calls(num_frames, 5, size=size, overlap=overlap, first_frame=first)
+    if num_frames == 40:
+        assert max(predictor.batches) > 1
+
+
 def stored_predictions(golden: dict[str, Tensor], case: str) -> list[Tensor]:
     """Return the six predictions the reference was fed with.
 

@@ -10,6 +10,7 @@ from talkvid.diffusion.windows import (
     frame_coverage,
     plain_order,
     real_frames,
+    wavefront,
     window_reach,
 )
 
@@ -77,6 +78,47 @@ def test_the_diagonal_order_visits_all_pairs_once_and_never_too_early(reach: int
                 for near in range(max(0, window - reach), min(num_windows, window + reach + 1)):
                     assert step == 0 or (near, step - 1) in done
                 done.add((window, step))
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2, 4])
+@pytest.mark.parametrize("batch", [1, 2, 3, 16])
+def test_the_wavefront_visits_all_pairs_once_and_a_list_needs_nothing_of_itself(
+    reach: int, batch: int
+) -> None:
+    for num_windows in (1, 2, 5, 9, 30):
+        for num_steps in (1, 2, 7):
+            lists = list(wavefront(num_windows, num_steps, reach, batch=batch))
+            assert all(1 <= len(pairs) <= batch for pairs in lists)
+            visited = [pair for pairs in lists for pair in pairs]
+            assert sorted(visited) == sorted(plain_order(num_windows, num_steps))
+            done: set[tuple[int, int]] = set()
+            for pairs in lists:
+                for window, step in pairs:
+                    for near in range(max(0, window - reach), min(num_windows, window + reach + 1)):
+                        assert step == 0 or (near, step - 1) in done
+                        # Sums over the windows of a frame are made in order of time, as in plain order.
+                        assert near >= window or (near, step) in done or (near, step) in pairs
+                done.update(pairs)
+
+
+def test_the_wavefront_fills_its_lists_and_keeps_few_windows_under_way() -> None:
+    lists = list(wavefront(400, 25, 1, batch=4))
+    assert len(lists) <= 1.03 * 400 * 25 / 4
+    begun: set[int] = set()
+    finished: set[int] = set()
+    most = 0
+    for pairs in lists:
+        begun.update(window for window, _ in pairs)
+        most = max(most, len(begun) - len(finished))
+        finished.update(window for window, step in pairs if step == 24)
+    assert most <= 25 + 2 * 4
+
+
+def test_the_wavefront_begins_late_with_no_more_than_what_later_windows_need() -> None:
+    for reach in (1, 2):
+        visited = [pair for pairs in wavefront(20, 5, reach, batch=3, first=9) for pair in pairs]
+        needed = [pair for pair in plain_order(20, 5) if pair[0] >= 9 - reach * (4 - pair[1])]
+        assert sorted(visited) == sorted(needed)
 
 
 def test_the_reach_counts_the_neighbours_that_share_frames() -> None:

@@ -16,6 +16,7 @@ from talkvid.diffusion.windows import (
     first_window,
     frame_coverage,
     real_frames,
+    wavefront,
     window_reach,
     window_starts,
 )
@@ -29,6 +30,14 @@ class WindowPredictor(Protocol):
 
     def __call__(self, latents: Tensor, frames: Sequence[int], step: int) -> Tensor:
         """Return the prediction (1 C F h w) for the latents (1 C F h w) of these frames."""
+
+
+@runtime_checkable
+class BatchPredictor(Protocol):
+    """A predictor that takes several windows at once."""
+
+    def together(self, latents: Tensor, frames: Sequence[Sequence[int]], steps: Sequence[int]) -> Tensor:
+        """Return the predictions (B C F h w) for latents (B C F h w) of B windows, each with its own step."""
 
 
 class LatentUpdate(Protocol):
@@ -90,6 +99,7 @@ def stream_latents(
     initial: Callable[[int], Tensor],
     order: Iterable[tuple[int, int]] | None = None,
     first_frame: int = 0,
+    windows_per_batch: int = 1,
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (frame, final latents (C h w)) in order of time, each as soon as it is finished.
 
@@ -100,36 +110,56 @@ def stream_latents(
     `order` replaces the diagonal order by another valid one; the result is the same for any.
     With `first_frame` the frames before it are not yielded, and of the windows before it only those steps are
     made that later frames depend on: what is yielded is the same.
+    With `windows_per_batch` > 1 up to that many windows that do not wait for each other, at whatever step
+    each of them is, go to `predict.together`; the result is the same for any number.
     """
     windows = context_windows(num_frames, size, overlap)
     coverage = frame_coverage(windows, num_frames)
     reach = window_reach(size, overlap)
-    if order is None:
-        order = diagonal_order(len(windows), num_steps, reach)
     begin = first_window(num_frames, size, overlap, first_frame)
+    batches: Iterable[list[tuple[int, int]]]
+    if windows_per_batch > 1:
+        assert order is None, "an order of single windows cannot be batched"
+        batches = wavefront(len(windows), num_steps, reach, batch=windows_per_batch, first=begin)
+    else:
+        pairs = diagonal_order(len(windows), num_steps, reach) if order is None else order
+        batches = ([pair] for pair in pairs if pair[0] >= begin - reach * (num_steps - 1 - pair[1]))
     active: dict[int, _Frame] = {}
     next_frame = first_frame
-    for window, step in order:
-        if window < begin - reach * (num_steps - 1 - step):
-            continue
-        frames = windows[window]
-        for frame in real_frames(frames):
-            if frame not in active:
-                assert step == 0 and (frame >= next_frame or next_frame == first_frame), (
-                    "a finished frame was needed again"
-                )
-                active[frame] = _Frame(initial(frame), coverage[frame])
-            assert active[frame].steps_done == step, "the order of windows and steps is not valid"
-        latents = torch.stack([active[frame].latents for frame in frames], dim=1).unsqueeze(0)
-        prediction = predict(latents, frames, step).squeeze(0)
-        _collect(active, real_frames(frames), prediction, coverage)
-        _advance(active, real_frames(frames), coverage, update)
+    for batch in batches:
+        for window, step in batch:
+            for frame in real_frames(windows[window]):
+                if frame not in active:
+                    assert step == 0 and (frame >= next_frame or next_frame == first_frame), (
+                        "a finished frame was needed again"
+                    )
+                    active[frame] = _Frame(initial(frame), coverage[frame])
+                assert active[frame].steps_done == step, "the order of windows and steps is not valid"
+        chosen = [windows[window] for window, _ in batch]
+        predictions = _predict(predict, active, chosen, [step for _, step in batch])
+        for frames, prediction in zip(chosen, predictions, strict=True):
+            _collect(active, real_frames(frames), prediction, coverage)
+        for frames in chosen:
+            _advance(active, real_frames(frames), coverage, update)
         while next_frame in active and active[next_frame].steps_done == num_steps:
             yield next_frame, active.pop(next_frame).latents
             next_frame += 1
             if next_frame == first_frame + 1:
                 active = {frame: state for frame, state in active.items() if frame > first_frame}
     assert next_frame == num_frames, "the order left frames unfinished"
+
+
+def _predict(
+    predict: WindowPredictor, active: dict[int, _Frame], windows: list[list[int]], steps: list[int]
+) -> Tensor:
+    """Return the predictions (B C F h w) for windows that need nothing of each other."""
+    latents = torch.stack(
+        [torch.stack([active[frame].latents for frame in frames], dim=1) for frames in windows]
+    )
+    if len(windows) == 1:
+        return predict(latents, windows[0], steps[0])
+    assert isinstance(predict, BatchPredictor), "this predictor takes one window at a time"
+    return predict.together(latents, windows, steps)
 
 
 def _collect(

@@ -1,6 +1,7 @@
 """Windows: how a long video is cut into stretches that the denoiser can see at once."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 
 def window_starts(num_frames: int, size: int, overlap: int) -> range:
@@ -78,3 +79,39 @@ def diagonal_order(num_windows: int, num_steps: int, reach: int) -> Iterator[tup
         last_step = min(num_steps - 1, diagonal // stride)
         for step in range(first_step, last_step + 1):
             yield diagonal - stride * step, step
+
+
+def wavefront(
+    num_windows: int, num_steps: int, reach: int, *, batch: int, first: int = 0
+) -> Iterator[list[tuple[int, int]]]:
+    """Yield lists of at most `batch` (window, step) pairs that need nothing of each other.
+
+    Each list takes the earliest windows that can go on, so early windows still finish first: no more than
+    about (reach + 1) * batch + reach * num_steps are under way. Two windows that share a frame take a step in
+    order of time, as in the other orders, so sums over windows come out the same. Windows before `first` make
+    only the steps that later ones depend on.
+    """
+    wanted = {window: max(0, num_steps - -(-(first - window) // max(reach, 1))) for window in range(first)}
+    if reach == 0:
+        wanted = dict.fromkeys(range(first), 0)
+    done: dict[int, int] = {}
+    low = 0
+
+    def can_go_on(window: int) -> bool:
+        step = done.get(window, 0)
+        if step >= wanted.get(window, num_steps):
+            return False
+        near = range(max(low, window - reach), min(num_windows, window + reach + 1))
+        return all(done.get(other, 0) >= min(step, wanted.get(other, num_steps)) for other in near)
+
+    while True:
+        while low < num_windows and done.get(low, 0) >= wanted.get(low, num_steps):
+            done.pop(low, None)
+            low += 1
+        if low == num_windows:
+            return
+        chosen = list(islice(filter(can_go_on, range(low, num_windows)), batch))
+        pairs = [(window, done.get(window, 0)) for window in chosen]
+        for window, step in pairs:
+            done[window] = step + 1
+        yield pairs

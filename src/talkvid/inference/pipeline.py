@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 
 from talkvid import log
-from talkvid.diffusion.sampler import LatentUpdate, WindowPredictor, num_calls, stream_latents
+from talkvid.diffusion.sampler import LatentUpdate, Solver, WindowPredictor, num_calls, stream_latents
 from talkvid.diffusion.schedule import NoiseSchedule
+from talkvid.diffusion.solvers import build_solver
 from talkvid.inference.conditions import FrameConditions
 from talkvid.inference.device import Placement
+from talkvid.inference.feature_reuse import ReusedFeatures
+from talkvid.inference.fewer_steps import guidance_scales
 from talkvid.inference.scene import Scene, build_conditions, signed_pictures
 from talkvid.inference.settings import VideoSettings
 from talkvid.inference.timing import Timings
@@ -99,11 +102,19 @@ class Pipeline:
             size=size,
             overlap=overlap,
             predict=counted,
-            update=self.update(settings),
+            update=self.solver(settings),
             initial=conditions.initial,
             first_frame=first_frame,
         )
         next(ticks, None)
+
+    def solver(self, settings: VideoSettings) -> LatentUpdate | Solver:
+        """Return the sampler of the settings; `update` is that of DDIM and of models without noise."""
+        if settings.sampler == "ddim":
+            return self.update(settings)
+        return build_solver(
+            settings.sampler, NoiseSchedule(), num_steps=settings.num_inference_steps, seed=settings.seed
+        )
 
     def update(self, settings: VideoSettings) -> LatentUpdate:
         """Return the sampling step of the model: DDIM, or the residual added to what it started from."""
@@ -125,6 +136,8 @@ class Pipeline:
         else:
             timesteps = NoiseSchedule().timesteps(settings.num_inference_steps)
         place = self.placement
+        scales = guidance_scales(settings)
+        reuse = ReusedFeatures(settings.reuse_features, settings.num_inference_steps)
 
         @torch.no_grad()
         def predict(latents: Tensor, frames: Sequence[int], step: int) -> Tensor:
@@ -133,13 +146,14 @@ class Pipeline:
                 self.bundle.denoising_unet,
                 latents.to(place.dtype),
                 timesteps=timesteps[step : step + 1].to(place.device),
-                guidance_scale=settings.guidance_scale,
+                guidance_scale=scales[step],
                 audio_tokens=given.audio_tokens,
                 kps_features=given.kps_features,
                 reference=reference,
                 reference_weight=settings.reference_attention_weight,
                 audio_weight=settings.audio_attention_weight,
                 batched=not place.saves_memory,
+                inner=reuse.at(frames, step),
             ).float()
 
         return predict

@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from talkvid.inference.fewer_steps import check_fewer_steps, parse_interval, refuse_for_one_step
 from talkvid.inference.liveliness import liveliness
+from talkvid.model.bundle_config import SAMPLERS
 
 if TYPE_CHECKING:
     from talkvid.model.bundle_config import BundleConfig
@@ -100,6 +102,11 @@ class GenerateSettings:
     seed: int = 42
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
+    sampler: str | None = None
+    guidance_interval: str | None = None
+    """LOW:HIGH, the noise levels at which there is guidance; None is all."""
+    reuse_features: int = 1
+    """The inner features of the denoiser are computed in every N-th step and reused between; 1 is never."""
     context_frames: int | None = None
     context_overlap: int | None = None
     reference_attention_weight: float | None = None
@@ -133,6 +140,10 @@ class GenerateSettings:
         in_range("kps_fps", self.kps_fps, 1, 240)
         in_range("num_inference_steps", self.num_inference_steps, 1, 1000)
         in_range("guidance_scale", self.guidance_scale, 1, 100)
+        one_of("sampler", self.sampler, SAMPLERS)
+        in_range("reuse_features", self.reuse_features, 1, 1000)
+        if self.guidance_interval is not None:
+            parse_interval(self.guidance_interval)
         in_range("reference_attention_weight", self.reference_attention_weight, 0, 100)
         in_range("audio_attention_weight", self.audio_attention_weight, 0, 100)
         in_range("context_frames", self.context_frames, 1, 10_000)
@@ -158,6 +169,9 @@ class VideoSettings:
     seed: int
     num_inference_steps: int
     guidance_scale: float
+    sampler: str
+    guidance_interval: str | None
+    reuse_features: int
     context_frames: int
     context_overlap: int
     reference_attention_weight: float
@@ -200,7 +214,11 @@ def resolve(settings: GenerateSettings, config: "BundleConfig") -> VideoSettings
             f"num_pad_audio_frames: this checkpoint takes 0 to {config.num_pad_audio_frames}, "
             f"got {resolved.num_pad_audio_frames}"
         )
-    return _in_one_step(resolved, config.name) if config.prediction_type == "residual" else resolved
+    if config.prediction_type == "residual":
+        refuse_for_one_step(settings, config.name)
+        return _in_one_step(resolved, config.name)
+    check_fewer_steps(resolved, config)
+    return resolved
 
 
 def _in_one_step(settings: VideoSettings, model: str) -> VideoSettings:
@@ -224,6 +242,7 @@ FROM_CONFIG = frozenset(
         "num_pad_audio_frames",
         "num_inference_steps",
         "guidance_scale",
+        "sampler",
         "context_frames",
         "context_overlap",
         "reference_attention_weight",

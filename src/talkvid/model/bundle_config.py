@@ -13,6 +13,7 @@ from talkvid.model.unet_config import UNetConfig
 CONFIG_FILE = "config.json"
 PREDICTION_TYPES = ("v_prediction", "residual")
 CONDITIONS = ("none", "warped_portrait")
+SAMPLERS = ("ddim", "dpm++", "unipc", "lcm")
 KPS_DRAWINGS = ("reference", "lips")
 
 # Sizes of the published networks that their files do not tell.
@@ -46,6 +47,8 @@ class BundleConfig:
     speech_encoder: str = "wav2vec2-base-960h"
     num_inference_steps: int = 25
     guidance_scale: float = 3.5
+    """1 is none: what a model with built-in guidance says."""
+    sampler: str = "ddim"
     context_frames: int = 24
     context_overlap: int = 4
     reference_attention_weight: float = 0.95
@@ -66,6 +69,7 @@ class BundleConfig:
         for name, choices in (
             ("prediction_type", PREDICTION_TYPES),
             ("condition", CONDITIONS),
+            ("sampler", SAMPLERS),
             ("kps_drawing", KPS_DRAWINGS),
         ):
             if getattr(self, name) not in choices:

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from talkvid.model.attention import Attention
-from talkvid.model.conditions import Conditions, ReferenceCache
+from talkvid.model.conditions import Conditions, InnerFeatures, ReferenceCache
 from talkvid.model.transformer import TransformerBlock
 from talkvid.model.unet_blocks import Level
 from talkvid.model.unet_config import UNetConfig
@@ -57,6 +57,7 @@ class DenoisingUNet(UNetTrunk):
         audio_weight: float = 1.0,
         reference_drop: Tensor | None = None,
         num_unconditional: int = 0,
+        inner: InnerFeatures | None = None,
     ) -> Tensor:
         """Return the prediction: latents (B C F h w), timesteps (B,) -> (B C' F h w).
 
@@ -66,7 +67,8 @@ class DenoisingUNet(UNetTrunk):
         audio_tokens (K F N D); kps_features (K C0 F h w), added after the first convolution;
         reference: features of the reference net (projected here), a ReferenceCache, or "self", which lets
         attn1_5 attend to its own frame; the weights scale the whole output of their attention;
-        reference_drop (blocks K F) bool, blocks as in `block_names`: true hides the reference from a frame.
+        reference_drop (blocks K F) bool, blocks as in `block_names`: true hides the reference from a frame;
+        inner: features of an earlier call on the same videos, which are reused, or room for this one's.
         """
         num_videos, num_frames = latents.shape[0], latents.shape[2]
         self._check_window(num_frames)
@@ -86,7 +88,7 @@ class DenoisingUNet(UNetTrunk):
             added = rearrange(kps_features, "b c f h w -> (b f) c h w")
             plain, conditional = hidden[: conditions.num_plain_rows], hidden[conditions.num_plain_rows :]
             hidden = torch.cat([plain, conditional + added]) if len(plain) else conditional + added
-        hidden = self.run_levels(hidden, self.embed_time(timesteps.expand(num_videos)), conditions)
+        hidden = self.run_levels(hidden, self.embed_time(timesteps.expand(num_videos)), conditions, inner)
         prediction = self.conv_out(F.silu(self.conv_norm_out(hidden)))
         return rearrange(prediction, "(b f) c h w -> b c f h w", f=num_frames)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from talkvid.model.conditions import Conditions
+from talkvid.model.conditions import Conditions, InnerFeatures
 from talkvid.model.layers import Downsample, ResidualBlock, Upsample
 from talkvid.model.motion import MotionModule
 from talkvid.model.transformer import SpatialTransformer
@@ -97,14 +97,22 @@ class DownBlock(Level):
         self, hidden: Tensor, embedding: Tensor, conditions: Conditions
     ) -> tuple[Tensor, list[Tensor]]:
         """Return the output (rows C h' w') and what the way out will read: one map per layer and halving."""
-        skips = []
-        for index in range(len(self.resnets)):
-            hidden = self._run_layer(index, hidden, embedding, conditions)
-            skips.append(hidden)
+        skips = self.run_layers(hidden, embedding, conditions, count=len(self.resnets))
+        hidden = skips[-1]
         if self.downsamplers is not None:
             hidden = self.downsamplers[0](hidden)
             skips.append(hidden)
         return hidden, skips
+
+    def run_layers(
+        self, hidden: Tensor, embedding: Tensor, conditions: Conditions, *, count: int
+    ) -> list[Tensor]:
+        """Return the maps of the first `count` layers."""
+        maps: list[Tensor] = []
+        for index in range(count):
+            hidden = self._run_layer(index, hidden, embedding, conditions)
+            maps.append(hidden)
+        return maps
 
 
 class MidBlock(Level):
@@ -148,10 +156,22 @@ class UpBlock(Level):
         self.upsamplers = None if index == len(widths) - 1 else nn.ModuleList([Upsample(channels)])
 
     def forward(
-        self, hidden: Tensor, embedding: Tensor, conditions: Conditions, *, skips: list[Tensor]
+        self,
+        hidden: Tensor,
+        embedding: Tensor,
+        conditions: Conditions,
+        *,
+        skips: list[Tensor],
+        inner: InnerFeatures | None = None,
+        first_layer: int = 0,
     ) -> Tensor:
-        """Return maps (rows C' h' w') of hidden (rows C h w); takes its skips from the end of the list."""
-        for index in range(len(self.resnets)):
+        """Return maps (rows C' h' w') of hidden (rows C h w); takes its skips from the end of the list.
+
+        From `first_layer` on; what the outer layers read is put into `inner` when it is asked for.
+        """
+        for index in range(first_layer, len(self.resnets)):
+            if inner is not None and index == len(self.resnets) - inner.num_outer:
+                inner.kept = hidden
             hidden = self._run_layer(index, torch.cat([hidden, skips.pop()], dim=1), embedding, conditions)
         if self.upsamplers is not None:
             hidden = self.upsamplers[0](hidden, tuple(skips[-1].shape[-2:]))

@@ -1,10 +1,12 @@
 """The U-Net that the reference net and the denoiser have in common."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from talkvid.model.conditions import Conditions
+from talkvid.model.conditions import Conditions, InnerFeatures
 from talkvid.model.layers import TimeEmbedding, timestep_features
 from talkvid.model.transformer import TransformerBlock
 from talkvid.model.unet_blocks import DownBlock, Level, MidBlock, UpBlock
@@ -54,11 +56,20 @@ class UNetTrunk(nn.Module):
         )
         return F.silu(self.time_embedding(features.to(self.dtype)))
 
-    def run_levels(self, hidden: Tensor, embedding: Tensor, conditions: Conditions) -> Tensor:
+    def run_levels(
+        self,
+        hidden: Tensor,
+        embedding: Tensor,
+        conditions: Conditions,
+        inner: InnerFeatures | None = None,
+    ) -> Tensor:
         """Return the outermost feature maps, or whatever is there once all wanted features are collected.
 
-        hidden (rows C h w) comes from `conv_in`; any height and width will do.
+        hidden (rows C h w) comes from `conv_in`; any height and width will do. Where `inner` holds features
+        they stand for all but the outermost layers, else it is filled.
         """
+        if inner is not None and inner.kept is not None:
+            return self._run_outer(hidden, embedding, conditions, inner)
         skips = [hidden]
         for block in self.down_blocks:
             hidden, new_skips = block(hidden, embedding, conditions)
@@ -67,5 +78,17 @@ class UNetTrunk(nn.Module):
         for block in self.up_blocks:
             if conditions.is_complete:
                 break
-            hidden = block(hidden, embedding, conditions, skips=skips)
+            fill = inner if block is self.up_blocks[-1] else None
+            hidden = block(hidden, embedding, conditions, skips=skips, inner=fill)
         return hidden
+
+    def _run_outer(
+        self, hidden: Tensor, embedding: Tensor, conditions: Conditions, inner: InnerFeatures
+    ) -> Tensor:
+        """Return the outermost feature maps from kept inner ones."""
+        entrance, exit_block = cast(DownBlock, self.down_blocks[0]), cast(UpBlock, self.up_blocks[-1])
+        skips = [hidden, *entrance.run_layers(hidden, embedding, conditions, count=inner.num_outer - 1)]
+        first = len(exit_block.resnets) - inner.num_outer
+        assert inner.kept is not None
+        result: Tensor = exit_block(inner.kept, embedding, conditions, skips=skips, first_layer=first)
+        return result

@@ -16,6 +16,7 @@ from talkvid.inference.settings import (
     LoadOptions,
     default_output,
 )
+from talkvid.model.bundle_config import SAMPLERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,11 @@ def run(args: argparse.Namespace) -> int:
     from talkvid.inference.api import TalkVidInference
 
     result = TalkVidInference.from_options(options).generate_with(
-        settings, reference_image=args.reference_image_path, audio_file=args.audio_path, output_path=output
+        settings,
+        reference_image=args.reference_image_path,
+        audio_file=args.audio_path,
+        output_path=output,
+        resume=args.resume,
     )
     sys.stdout.write(f"{result.path}\n")
     sys.stdout.flush()
@@ -64,6 +69,11 @@ def _add_inputs(group: Any) -> None:
     )
     group.add_argument(
         "--output_path", "--output", type=Path, help="video to write (output/<portrait>_<speech>.mp4)"
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep finished stretches in OUTPUT.parts/ and go on there after a stop",
     )
     group.add_argument("--label", action="store_true", help="write 'AI-generated' visibly into the picture")
 
@@ -159,6 +169,7 @@ def _add_video(group: Any) -> None:
         ("fps", float, "frames per second"),
         ("num_inference_steps", int, "denoising steps"),
         ("guidance_scale", float, "classifier-free guidance; 1 turns it off"),
+        ("reuse_features", int, "compute the denoiser's inner features in every N-th step only (1: always)"),
         ("context_frames", int, "frames the denoiser sees at once"),
         ("context_overlap", int, "frames two neighbouring windows share"),
         ("reference_attention_weight", float, "weight of the attention to the portrait"),
@@ -167,4 +178,10 @@ def _add_video(group: Any) -> None:
         ("standard_audio_sampling_rate", int, "rate the speech encoder works at (16000)"),
     ):
         group.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), help=what)
+    group.add_argument("--sampler", choices=SAMPLERS, help="how the steps are taken (ddim)")
+    group.add_argument(
+        "--guidance_interval",
+        metavar="LOW:HIGH",
+        help="guide only at noise levels (sigma) in this range, such as 0.3:5 (all steps)",
+    )
     group.add_argument("--seed", type=int, default=42, metavar="INT", help="seed of the noise (42)")

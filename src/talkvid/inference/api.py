@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from talkvid.face.detect import FaceDetector, build_detector
-from talkvid.files import make_parent
-from talkvid.inference.compose import PasteBack, draw_label
 from talkvid.inference.device import Placement, choose_device, choose_dtype
+from talkvid.inference.job import Job, check_output, prepare_job, read_inputs
+from talkvid.inference.parts import PartsWriter, mention_parts
 from talkvid.inference.pipeline import Pipeline
-from talkvid.inference.poses import pose_track
-from talkvid.inference.prepare import Portrait, prepare_portrait
-from talkvid.inference.report import announce, sidecar_content
+from talkvid.inference.report import announce, made_from, sidecar_content
 from talkvid.inference.scene import Scene
 from talkvid.inference.settings import (
-    AUDIO_RATE,
     GenerateSettings,
     LoadOptions,
     PathLike,
@@ -28,15 +25,14 @@ from talkvid.inference.settings import (
     resolve,
 )
 from talkvid.inference.sidecar import describe_files, synthetic_metadata, write_sidecar
+from talkvid.inference.stream import FrameStream
 from talkvid.inference.timing import Timings
-from talkvid.media.audio import AudioSource, load_audio, num_frames
-from talkvid.media.image import load_image
+from talkvid.media.audio import AudioSource
 from talkvid.media.writer import VideoWriter
 from talkvid.model.bundle import EMBEDDED_FOLDER, ModelBundle, load_bundle
 from talkvid.model.checkpoints import Checkpoint, PartPaths, locate
 from talkvid.records import Array
-from talkvid.speech.activity import speech_activity
-from talkvid.speech.features import build_speech_encoder
+from talkvid.speech.features import SpeechEncoder, build_speech_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -88,18 +84,40 @@ class TalkVidInference:
         reference_image: PathLike,
         audio_file: PathLike,
         output_path: PathLike | None = None,
+        *,
+        resume: bool = False,
         **settings: Any,
     ) -> GenerationResult:
         """Return the finished video of one portrait and one speech file; settings as in `GenerateSettings`.
 
         Without `output_path` it is `output/<portrait>_<speech>.mp4`. An older file of that name stays until
-        the new one is complete. Raises ValueError or FileNotFoundError for whatever is wrong with the input.
+        the new one is complete. With `resume` finished stretches are kept beside it, and a call after a
+        killed one goes on there. Raises ValueError or FileNotFoundError for whatever is wrong with the input.
         """
         return self.generate_with(
             build(GenerateSettings, settings),
             reference_image=reference_image,
             audio_file=audio_file,
             output_path=output_path or default_output(reference_image, audio_file),
+            resume=resume,
+        )
+
+    def generate_stream(
+        self, reference_image: PathLike, audio_file: PathLike, **settings: Any
+    ) -> FrameStream:
+        """Return the frames (H W 3) uint8 of the video as they are finished, without writing anything.
+
+        The stream knows `num_frames`, `fps`, `width` and `height`; closing it ends the work. Settings and
+        errors as in `generate`; whatever is wrong with the input is raised here, before the first frame.
+        """
+        timings = Timings()
+        job = self._job(build(GenerateSettings, settings), reference_image, audio_file, timings)
+        return FrameStream(
+            self._finished(job),
+            num_frames=job.num_frames,
+            fps=job.video.fps,
+            size=job.finish.size,
+            on_close=job.close,
         )
 
     def generate_with(
@@ -109,69 +127,98 @@ class TalkVidInference:
         reference_image: PathLike,
         audio_file: PathLike,
         output_path: PathLike,
+        resume: bool = False,
     ) -> GenerationResult:
         """Return the finished video, as `generate` does, from checked settings."""
-        timings = Timings()
+        timings, target = Timings(), Path(output_path)
         with timings.part("total"):
-            video = resolve(settings, self.config)
-            self._check_window(video)
-            target = Path(output_path)
-            _check_output(target, reference_image, audio_file)
-            with timings.part("inputs"):
-                picture, waveform = load_image(reference_image), load_audio(audio_file, rate=AUDIO_RATE)
-            duration_s = len(waveform) / AUDIO_RATE
-            announce(self.config, self.options, video, self.placement, self._face_detector(video).name)
-            with timings.part("portrait"):
-                portrait = self._prepare(picture, video, reference_image)
-            finish = _Finisher(portrait, video)
-            writer = VideoWriter(
-                target,
-                *finish.size,
-                video.fps,
-                audio=AudioSource(os.fspath(audio_file)),
-                metadata=synthetic_metadata(self.config.name),
-            )
-            frames = num_frames(duration_s, video.fps)
-            logger.info("%.2f s of speech: %d frames at %g per second", duration_s, frames, video.fps)
-            with timings.part("poses"):
-                poses = pose_track(
-                    portrait.face.points, video,
-                    num_frames=frames, duration_s=duration_s, detector=self._face_detector(video),
-                )  # fmt: skip
-            with timings.part("loading"):
-                bundle = self._load()
-            with timings.part("speech"):
-                speech, spoken = self._encode(bundle, waveform), speech_activity(waveform, video.fps)
-            del waveform
-            scene = Scene(portrait.image, speech, poses, face=portrait.face, spoken=spoken)
-            with writer, closing(self._frames(bundle, scene, video, timings)) as stream:
-                for frame in stream:
-                    with timings.part("encoding"):
-                        writer.write(finish(frame))
+            check_output(target, reference_image, audio_file)
+            with self._job(settings, reference_image, audio_file, timings) as job:
+                with timings.part("loading"):
+                    self._load()
+                with self._writer(job, target, resume=resume) as writer:
+                    first = writer.first_frame if isinstance(writer, PartsWriter) else 0
+                    with closing(self._finished(job, first_frame=first)) as frames:
+                        for frame in frames:
+                            with timings.part("encoding"):
+                                writer.write(frame)
         content = sidecar_content(
             config=self.config,
             options=self.options,
-            video=video,
+            video=job.video,
             placement=self.placement,
-            num_frames=frames,
-            inputs={
-                "reference_image": reference_image,
-                "audio": audio_file,
-                "kps": video.kps_path,
-                "driving_video": video.driving_video,
-            },
+            num_frames=job.num_frames,
+            inputs=job.inputs,
             output=target,
             weights=self._weights,
             timings_s=timings.rounded(),
         )
         sidecar = write_sidecar(target, content)
-        logger.info("wrote %s: %d frames in %.1f s", target, frames, timings.seconds["total"])
-        return GenerationResult(target, frames, video.fps, sidecar, timings.rounded())
+        logger.info("wrote %s: %d frames in %.1f s", target, job.num_frames, timings.seconds["total"])
+        return GenerationResult(target, job.num_frames, job.video.fps, sidecar, timings.rounded())
+
+    def _job(
+        self, settings: GenerateSettings, reference_image: PathLike, audio_file: PathLike, timings: Timings
+    ) -> Job:
+        """Return what is known before the networks are read; ValueError for what is wrong with it."""
+        video = resolve(settings, self.config)
+        self._check_window(video)
+        picture, waveform = read_inputs(reference_image, audio_file, timings)
+        announce(self.config, self.options, video, self.placement, self._face_detector(video).name)
+        return prepare_job(
+            video,
+            reference_image=reference_image,
+            audio_file=audio_file,
+            picture=picture,
+            waveform=waveform,
+            detector=self._face_detector(video),
+            timings=timings,
+        )
+
+    def _finished(self, job: Job, *, first_frame: int = 0) -> Generator[Array, None, None]:
+        """Yield the frames from `first_frame` on as they are shown."""
+        if first_frame == job.num_frames:
+            return
+        with job.timings.part("loading"):
+            bundle = self._load()
+        scene = job.scene(self._encoder(bundle))
+        with closing(self._frames(bundle, scene, job.video, job.timings, first_frame)) as frames:
+            for frame in frames:
+                yield job.finish(frame)
 
     def _frames(
-        self, bundle: ModelBundle, scene: Scene, video: VideoSettings, timings: Timings
+        self,
+        bundle: ModelBundle,
+        scene: Scene,
+        video: VideoSettings,
+        timings: Timings,
+        first_frame: int = 0,
     ) -> Generator[Array, None, None]:
-        return Pipeline(bundle, self.placement).frames(scene, video, timings)
+        return Pipeline(bundle, self.placement).frames(scene, video, timings, first_frame=first_frame)
+
+    def _writer(self, job: Job, target: Path, *, resume: bool) -> VideoWriter | PartsWriter:
+        audio, metadata = AudioSource(os.fspath(job.audio_file)), synthetic_metadata(self.config.name)
+        if not resume:
+            mention_parts(target)
+            return VideoWriter(target, *job.finish.size, job.video.fps, audio=audio, metadata=metadata)
+        origin = made_from(
+            config=self.config,
+            options=self.options,
+            video=job.video,
+            placement=self.placement,
+            num_frames=job.num_frames,
+            inputs=job.inputs,
+            weights=self._weights,
+        )
+        return PartsWriter(
+            target,
+            job.finish.size,
+            job.video.fps,
+            num_frames=job.num_frames,
+            made_from=origin,
+            audio=audio,
+            metadata=metadata,
+        )
 
     def _find(self) -> Checkpoint:
         """Return config and files of the checkpoint, before any is read; refuse what the options forbid."""
@@ -212,17 +259,6 @@ class TalkVidInference:
             )
         return self._detector
 
-    def _prepare(self, picture: Array, video: VideoSettings, source: PathLike) -> Portrait:
-        return prepare_portrait(
-            picture,
-            self._face_detector(video),
-            width=video.image_width,
-            height=video.image_height,
-            face=video.face,
-            framing=video.framing,
-            source=source,
-        )
-
     def _load(self) -> ModelBundle:
         """Return the networks, read on first use."""
         if self._bundle is None:
@@ -237,33 +273,7 @@ class TalkVidInference:
             self._weights = describe_files(files)
         return self._bundle
 
-    def _encode(self, bundle: ModelBundle, waveform: Array) -> Any:
-        encoder = build_speech_encoder(
+    def _encoder(self, bundle: ModelBundle) -> SpeechEncoder:
+        return build_speech_encoder(
             bundle.speech_encoder, device=self.placement.device, dtype=self.placement.dtype
         )
-        return encoder.encode(waveform)
-
-
-class _Finisher:
-    """What happens to every frame before it is written."""
-
-    def __init__(self, portrait: Portrait, video: VideoSettings) -> None:
-        self._paste = PasteBack(portrait.original, portrait.box) if video.keep_frame else None
-        self._label = video.label
-        self.size = self._paste.size if self._paste else (video.image_width, video.image_height)
-
-    def __call__(self, frame: Array) -> Array:
-        """Return the frame as it is written."""
-        if self._paste is not None:
-            frame = self._paste(frame)
-        return draw_label(frame) if self._label else frame
-
-
-def _check_output(target: Path, reference_image: PathLike, audio_file: PathLike) -> None:
-    """Raise ValueError when the output cannot be written there or would replace an input."""
-    if target.suffix.lower() not in (".mp4", ".m4v", ".mov"):
-        raise ValueError(f"{target}: only mp4 is written; give an output path that ends in .mp4")
-    for source in (reference_image, audio_file):
-        if target.exists() and Path(source).exists() and target.samefile(source):
-            raise ValueError(f"{target}: this is an input; give another output path")
-    make_parent(target.absolute())

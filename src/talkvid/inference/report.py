@@ -13,6 +13,18 @@ from talkvid.model.bundle_config import BundleConfig
 
 logger = logging.getLogger(__name__)
 
+FILES = ("kps_path", "driving_video")
+"""Settings that name a file, whose content counts."""
+WITHOUT_EFFECT = (
+    "device",
+    "gpu_id",
+    "dtype",
+    "save_gpu_memory",
+    "do_multi_devices_inference",
+    "commercial_safe",
+)
+"""Options that say where a video is made and not which; device and precision are told as they were chosen."""
+
 
 def announce(
     config: BundleConfig, options: LoadOptions, video: VideoSettings, placement: Placement, face_backend: str
@@ -72,4 +84,33 @@ def sidecar_content(
         "output_sha256": sha256(output),
         "versions": versions(),
         "timings_s": dict(timings_s),
+    }
+
+
+def made_from(
+    *,
+    config: BundleConfig,
+    options: LoadOptions,
+    video: VideoSettings,
+    placement: Placement,
+    num_frames: int,
+    inputs: Mapping[str, PathLike | None],
+    weights: Sequence[Mapping[str, str]],
+) -> dict[str, Any]:
+    """Return everything the frames of a video depend on; of files their content, wherever they lie."""
+    return {
+        "settings": {name: value for name, value in asdict(video).items() if name not in FILES},
+        "options": {
+            name: value
+            for name, value in asdict(options).items()
+            if name not in WITHOUT_EFFECT and not name.endswith("_path")
+        },
+        "num_frames": num_frames,
+        "inputs": {name: sha256(path) for name, path in inputs.items() if path is not None},
+        "model": {"config": asdict(config), "weights": [entry["sha256"] for entry in weights]},
+        "device": placement.device.type,
+        "dtype": dtype_name(placement.dtype),
+        "face_backend": options.face_backend_name,
+        "speech_encoder": speech_encoder_name(config, options),
+        "versions": versions(),
     }

@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -111,43 +111,55 @@ class VideoWriter:
         if not self.num_frames:
             raise ValueError(f"{self.path}: no frame was written, so there is no video to finish")
         self._encoder.finish()
-        if self._audio is None:
-            return
-        blocks = fitted_audio(self._audio, Fraction(self.num_frames) / self.fps)
-        first = next(blocks)
-        with _Process(self._mux_arguments(first.rate, first.samples.shape[1])) as mux:
-            mux.feed(first.samples)
-            for block in blocks:
-                mux.feed(block.samples)
-            mux.finish()
+        if self._audio is not None:
+            length_s = Fraction(self.num_frames) / self.fps
+            pictures = ("-i", str(self._pictures))
+            lay_sound(pictures, self._target, self._audio, length_s=length_s, metadata=self._metadata)
 
     def _encode_arguments(self) -> list[str]:
         width, height = self.size
         return [
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(self.fps)),
             *("-i", "pipe:0", "-an", "-vf", RGB_TO_BT709, *self._video_options),
-            *(self._container_options() if self._audio is None else []),
+            *(_container_options(self._metadata) if self._audio is None else []),
             str(self._pictures),
         ]
 
-    def _mux_arguments(self, rate: int, channels: int) -> list[str]:
-        output_rate = min((known for known in AAC_RATES if known >= rate), default=AAC_RATES[-1])
-        if output_rate != rate:
-            logger.info("%s: AAC has no %d Hz, the sound is written with %d Hz", self.path, rate, output_rate)
-        bit_rate = min(96_000, 5 * output_rate) * channels
-        return [
-            *("-i", str(self._pictures)),
-            *("-f", "f32le", "-ar", str(rate), "-ac", str(channels), "-i", "pipe:0"),
-            *("-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy"),
-            *("-c:a", "aac", "-b:a", str(bit_rate), "-ar", str(output_rate)),
-            *self._container_options(),
-            str(self._target),
-        ]
 
-    def _container_options(self) -> list[str]:
-        flags = "+faststart" if STANDARD_TAGS.issuperset(self._metadata) else "+faststart+use_metadata_tags"
-        tags = [part for key, value in self._metadata.items() for part in ("-metadata", f"{key}={value}")]
-        return ["-movflags", flags, *tags, "-f", "mp4"]
+def lay_sound(
+    pictures: Sequence[str],
+    target: Path,
+    audio: AudioSource,
+    *,
+    length_s: Fraction,
+    metadata: Mapping[str, str],
+) -> None:
+    """Write an mp4 of pictures, copied as they are, and `length_s` of sound; `pictures` is ffmpeg's input."""
+    blocks = fitted_audio(audio, length_s)
+    first = next(blocks)
+    rate, channels = first.rate, first.samples.shape[1]
+    output_rate = min((known for known in AAC_RATES if known >= rate), default=AAC_RATES[-1])
+    if output_rate != rate:
+        logger.info("AAC has no %d Hz, the sound is written with %d Hz", rate, output_rate)
+    arguments = [
+        *pictures,
+        *("-f", "f32le", "-ar", str(rate), "-ac", str(channels), "-i", "pipe:0"),
+        *("-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy"),
+        *("-c:a", "aac", "-b:a", str(min(96_000, 5 * output_rate) * channels), "-ar", str(output_rate)),
+        *_container_options(metadata),
+        str(target),
+    ]
+    with _Process(arguments) as mux:
+        mux.feed(first.samples)
+        for block in blocks:
+            mux.feed(block.samples)
+        mux.finish()
+
+
+def _container_options(metadata: Mapping[str, str]) -> list[str]:
+    flags = "+faststart" if STANDARD_TAGS.issuperset(metadata) else "+faststart+use_metadata_tags"
+    tags = [part for key, value in metadata.items() for part in ("-metadata", f"{key}={value}")]
+    return ["-movflags", flags, *tags, "-f", "mp4"]
 
 
 def fitted_audio(source: AudioSource, length_s: Fraction) -> Iterator[AudioPiece]:

@@ -5,11 +5,13 @@
     python benchmarks/cfg_step.py --seconds sd15 --reference CHECKOUT/src --reference_python VENV/bin/python
 
 The plain form attends to zeros in the unconditional half and projects keys and values of the reference
-for every frame in every step. `--reference` adds the nets of a checkout of the original implementation
-(with its own dependencies), run by a child process that takes its turn in the same alternation.
+for every frame in every step; before the measurement of seconds both get what the program does to a network
+on a CPU (`Placement.use`, `use_huge_pages`). `--reference` adds the nets of a checkout of the original
+implementation (with its own dependencies), run by a child process that takes its turn in the alternation.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from talkvid.inference.device import Placement, use_huge_pages
 from talkvid.model.conditions import ReferenceCache
 from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.guidance import guided_prediction
@@ -137,7 +140,11 @@ class Reference:
     def __init__(self, python: str, source: Path, size: str, pixels: int, frames: int) -> None:
         script = Path(__file__).with_name("cfg_step_reference.py")
         command = [python, str(script), str(source), size, str(pixels), str(frames)]
-        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # As it is: what we ask of the allocator is ours alone.
+        environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def seconds(self) -> float:
         """Return the CPU seconds of one step in the child."""
@@ -156,9 +163,12 @@ class Reference:
 
 def compare_seconds(arguments: argparse.Namespace) -> None:
     """Print the median CPU seconds of each form over alternating rounds, after one warm-up round."""
+    use_huge_pages()
     torch.set_num_threads(1)
     size, pixels, frames = arguments.seconds, arguments.pixels, arguments.frames
     step = Step(SIZES[size], pixels=pixels, frames=frames, device="cpu")
+    with Placement(torch.device("cpu"), torch.float32).use(step.denoiser):
+        pass  # fused and laid out, as in a run
     runs: dict[str, Callable[[], float]] = {"ours": lambda: cpu_seconds(step.ours)}
     if not arguments.skip_plain:
         runs["plain"] = lambda: cpu_seconds(step.plain)

@@ -1,14 +1,26 @@
 """Which device and which precision a run uses; a wish that cannot be met is an error, never a quiet swap."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
+from talkvid.model.attention import fuse_attention
+from talkvid.model.autoencoder import SmallAutoencoder
 from talkvid.records import Array
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def use_huge_pages() -> None:
+    """Have torch ask for pages of 2 MiB for large tensors on the CPU; to be called before the first tensor.
+
+    A network's intermediate results are mapped anew each time; with pages of 4 KiB a quarter of the time of
+    a wide layer goes into that. Whoever has set the variable to 0 keeps that.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def choose_device(name: str = "auto", gpu_id: int | None = None) -> torch.device:
@@ -55,6 +67,17 @@ def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
+def choose_autoencoder_dtype(name: str | None, device: torch.device) -> torch.dtype | None:
+    """Return bf16 for a CPU that multiplies it natively, twice as fast as fp32; None: as everything else.
+
+    It is for the small autoencoder, which bears it: see docs/speed.md. A precision given by `name` is kept.
+    """
+    if name is not None or device.type != "cpu":
+        return None
+    abilities = torch.cpu.get_capabilities()
+    return torch.bfloat16 if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else None
+
+
 def dtype_name(dtype: torch.dtype) -> str:
     """Return the short name of a precision."""
     return next(name for name, value in DTYPES.items() if value == dtype)
@@ -63,17 +86,33 @@ def dtype_name(dtype: torch.dtype) -> str:
 class Placement:
     """Where modules work: always on the device, or, to save its memory, only while they are used."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, *, saves_memory: bool = False) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        saves_memory: bool = False,
+        autoencoder_dtype: torch.dtype | None = None,
+    ) -> None:
+        """Take the precision of the run, and that of a small autoencoder's inside where it is another."""
         self.device = device
         self.dtype = dtype
+        self.autoencoder_dtype = autoencoder_dtype
         self.saves_memory = saves_memory
 
     @contextlib.contextmanager
     def use(self, *modules: nn.Module | None) -> Iterator[None]:
-        """Have the modules on the device, in the precision of the run, inside the block."""
+        """Have the modules on the device, in the precision of the run, inside the block.
+
+        Their projections are fused and their convolutions keep channels last, which changes no number but
+        the order of additions.
+        """
         present = [module for module in modules if module is not None]
         for module in present:
-            module.to(device=self.device, dtype=self.dtype)
+            fuse_attention(module)
+            module.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)
+            if self.autoencoder_dtype is not None and isinstance(module, SmallAutoencoder):
+                module.work_in(self.autoencoder_dtype)
         try:
             yield
         finally:

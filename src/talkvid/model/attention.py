@@ -1,10 +1,14 @@
 """Multi-head attention and the gated feed-forward, shared by spatial and temporal layers."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+from talkvid.model.linear import Linear, parallel_linears
 
 
 class KeyValue(NamedTuple):
@@ -24,10 +28,11 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         context_dim = dim if context_dim is None else context_dim
-        self.to_q = nn.Linear(dim, dim, bias=False)
-        self.to_k = nn.Linear(context_dim, dim, bias=False)
-        self.to_v = nn.Linear(context_dim, dim, bias=False)
-        self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
+        self.to_q = Linear(dim, dim, bias=False)
+        self.to_k = Linear(context_dim, dim, bias=False)
+        self.to_v = Linear(context_dim, dim, bias=False)
+        self.to_out = nn.ModuleList([Linear(dim, dim)])
+        self._fused: Tensor | None = None
 
     @property
     def constant(self) -> Tensor:
@@ -35,13 +40,42 @@ class Attention(nn.Module):
         bias: Tensor = self.to_out[0].bias  # type: ignore[assignment]
         return bias
 
+    def fuse(self) -> None:
+        """Put the weights that read the same input into one tensor, of which the layers become views.
+
+        Names and numbers stay; moving the module fuses again, copying or loading it leaves the layers plain.
+        """
+        if self._fused is not None:
+            return
+        layers = [self.to_q, self.to_k, self.to_v]
+        if self.to_q.in_features != self.to_k.in_features:
+            layers = layers[1:]
+        fused = torch.stack([layer.weight.detach() for layer in layers])
+        for layer, weight in zip(layers, fused, strict=True):
+            layer.weight.data = weight
+        self._fused = fused
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Attention":
+        was_fused, self._fused = self._fused is not None, None
+        super()._apply(fn, recurse)
+        if was_fused:
+            self.fuse()
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._fused = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fused": None}
+
     def project(self, context: Tensor) -> KeyValue:
         """Return keys and values of `context` (R L D)."""
-        split = "r l (heads d) -> r heads l d"
-        return KeyValue(
-            rearrange(self.to_k(context), split, heads=self.num_heads),
-            rearrange(self.to_v(context), split, heads=self.num_heads),
-        )
+        if self._fused is None:
+            parts = self.to_k(context), self.to_v(context)
+        else:
+            parts = parallel_linears(context, self._fused[-2:])
+        return KeyValue(*(self._split(part) for part in parts))
 
     def attend(self, query: Tensor, context: KeyValue) -> Tensor:
         """Return attention of `query` (M N D) to projected `context` of R rows: (M N D).
@@ -62,7 +96,55 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, context: Tensor | None = None) -> Tensor:
         """Return attention of `query` (M N D) to `context` (R L D), or to itself: (M N D)."""
-        return self.attend(query, self.project(query if context is None else context))
+        if context is not None:
+            if self._is_short(query, context):
+                return self._attend_short(query, context)
+            return self.attend(query, self.project(context))
+        queries, keys, values = (self._split(part) for part in self.project_self(query))
+        mixed = F.scaled_dot_product_attention(queries, keys, values)
+        result: Tensor = self.to_out[0](rearrange(mixed, "m heads n d -> m n (heads d)"))
+        return result
+
+    def project_self(self, hidden: Tensor) -> tuple[Tensor, ...]:
+        """Return queries, keys and values of self-attention: (... D) -> three of (... D)."""
+        if self._fused is None:
+            return self.to_q(hidden), self.to_k(hidden), self.to_v(hidden)
+        return parallel_linears(hidden, self._fused)
+
+    def _split(self, projected: Tensor) -> Tensor:
+        return rearrange(projected, "r l (heads d) -> r heads l d", heads=self.num_heads)
+
+    def _is_short(self, query: Tensor, context: Tensor) -> bool:
+        """Return whether a fused layer does better to project the tokens than the queries.
+
+        Not in half precision, where the products below would round the scores, which the usual way does not.
+        """
+        if self._fused is None or query.dtype != torch.float32 or query.shape[0] != context.shape[0]:
+            return False
+        return 2 * self.num_heads * context.shape[1] <= query.shape[-1]
+
+    def _attend_short(self, query: Tensor, context: Tensor) -> Tensor:
+        """Return the same attention by another bracketing: x (Wq k) for (x Wq) k, and a (v Wo) for (a v) Wo.
+
+        query (M N D), context (M T Dc): the weights meet T tokens instead of N queries, so a query costs
+        2 heads T D multiplications instead of 2 D D.
+        """
+        keys, values = self.project(context)  # M heads T d
+        split = {"heads": self.num_heads}
+        to_query = rearrange(self.to_q.weight, "(heads d) c -> heads d c", **split)
+        to_out = rearrange(self.to_out[0].weight, "c (heads d) -> heads d c", **split)  # type: ignore[arg-type]
+        asked = rearrange(torch.einsum("mhtd,hdc->mhtc", keys, to_query), "m h t c -> m c (h t)")
+        told = rearrange(torch.einsum("mhtd,hdc->mhtc", values, to_out), "m h t c -> m (h t) c")
+        scores = torch.bmm(query, asked * keys.shape[-1] ** -0.5)
+        shares = scores.unflatten(-1, (self.num_heads, -1)).softmax(-1).flatten(-2)
+        return torch.baddbmm(self.constant, shares, told)
+
+
+def fuse_attention(network: nn.Module) -> None:
+    """Fuse the projections of every attention in the network, in place; for a network that only predicts."""
+    for module in network.modules():
+        if isinstance(module, Attention):
+            module.fuse()
 
 
 class GatedLinear(nn.Module):
@@ -70,7 +152,7 @@ class GatedLinear(nn.Module):
 
     def __init__(self, dim: int, inner_dim: int) -> None:
         super().__init__()
-        self.proj = nn.Linear(dim, 2 * inner_dim)
+        self.proj = Linear(dim, 2 * inner_dim)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the gated projection: (... D) -> (... inner)."""
@@ -85,7 +167,7 @@ class FeedForward(nn.Module):
         super().__init__()
         # Index 1 holds the dropout of published checkpoints, which has no weights and a rate of 0.
         self.net = nn.ModuleList(
-            [GatedLinear(dim, multiplier * dim), nn.Identity(), nn.Linear(multiplier * dim, dim)]
+            [GatedLinear(dim, multiplier * dim), nn.Identity(), Linear(multiplier * dim, dim)]
         )
 
     def forward(self, hidden: Tensor) -> Tensor:

@@ -3,13 +3,17 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from talkvid.model.attention import Attention, FeedForward
+from talkvid.model.linear import Linear
 from talkvid.model.unet_config import MotionConfig
 
 _NORM_EPS = 1e-6
+_MOST_HEADS = 65_528
+"""Heads of one attention; CUDA's kernels take 65,535 (a picture of 64 x 64 latents has 8 x 4096)."""
 
 
 def sinusoidal_positions(length: int, dim: int) -> Tensor:
@@ -32,8 +36,8 @@ class FramePositions(nn.Module):
         self.register_buffer("pe", sinusoidal_positions(max_frames, dim))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return (M F C) plus the table's first F rows; the denoiser has checked that F is not longer."""
-        return hidden + self.pe[:, : hidden.shape[1]].to(hidden.dtype)
+        """Return (B F P C) plus the table's first F rows; the denoiser has checked that F is not longer."""
+        return hidden + self.pe[:, : hidden.shape[1], None].to(hidden.dtype)
 
 
 class TemporalAttention(Attention):
@@ -44,9 +48,25 @@ class TemporalAttention(Attention):
         self.pos_encoder = FramePositions(dim, max_frames=max_frames)
 
     def forward(self, query: Tensor, context: Tensor | None = None) -> Tensor:
-        """Return attention of each position to itself in all frames: (M F C) -> (M F C)."""
+        """Return attention of each of P positions to itself in all frames: (B F P C) -> (B F P C).
+
+        Positions and heads count as the heads of one attention over frames, so nothing is transposed.
+        """
         assert context is None, "temporal attention is self-attention"
-        return super().forward(self.pos_encoder(query))
+        split = "b f p (heads d) -> b (p heads) f d"
+        parts = self.project_self(self.pos_encoder(query))
+        queries, keys, values = (rearrange(part, split, heads=self.num_heads) for part in parts)
+        pieces = [
+            F.scaled_dot_product_attention(*piece)
+            for piece in zip(
+                *(part.split(_MOST_HEADS, dim=1) for part in (queries, keys, values)), strict=True
+            )
+        ]
+        mixed = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+        result: Tensor = self.to_out[0](
+            rearrange(mixed, "b (p heads) f d -> b f p (heads d)", heads=self.num_heads)
+        )
+        return result
 
 
 class TemporalBlock(nn.Module):
@@ -63,7 +83,7 @@ class TemporalBlock(nn.Module):
         self.ff_norm = nn.LayerNorm(dim)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return the transformed sequences: (M F C) -> (M F C)."""
+        """Return the transformed sequences of P positions: (B F P C) -> (B F P C)."""
         for attention, norm in zip(self.attention_blocks, self.norms, strict=True):
             hidden = hidden + attention(norm(hidden))
         return hidden + self.ff(self.ff_norm(hidden))
@@ -75,23 +95,24 @@ class TemporalTransformer(nn.Module):
     def __init__(self, channels: int, config: MotionConfig) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(config.norm_groups, channels, eps=_NORM_EPS)
-        self.proj_in = nn.Linear(channels, channels)
+        self.proj_in = Linear(channels, channels)
         self.transformer_blocks = nn.ModuleList(
             TemporalBlock(channels, config) for _ in range(config.num_blocks)
         )
-        self.proj_out = nn.Linear(channels, channels)
+        self.proj_out = Linear(channels, channels)
         nn.init.zeros_(self.proj_out.weight)  # a new temporal layer starts as the identity
         nn.init.zeros_(self.proj_out.bias)
 
     def forward(self, hidden: Tensor, num_frames: int) -> Tensor:
         """Return the feature maps of each (video, frame) row: (B*F C h w) -> (B*F C h w)."""
         height, width = hidden.shape[-2:]
-        sequences = rearrange(self.norm(hidden), "(b f) c h w -> (b h w) f c", f=num_frames)
-        sequences = self.proj_in(sequences)
+        # With channels last in memory neither arrangement moves a number.
+        tokens = rearrange(self.norm(hidden), "(b f) c h w -> b f (h w) c", f=num_frames)
+        tokens = self.proj_in(tokens)
         for block in self.transformer_blocks:
-            sequences = block(sequences)
-        update = self.proj_out(sequences)
-        return hidden + rearrange(update, "(b h w) f c -> (b f) c h w", h=height, w=width)
+            tokens = block(tokens)
+        update = self.proj_out(tokens)
+        return hidden + rearrange(update, "b f (h w) c -> (b f) c h w", h=height, w=width)
 
 
 class MotionModule(nn.Module):

@@ -117,6 +117,11 @@ def _add_parts(group: Any) -> None:
 
 
 def _add_device(group: Any) -> None:
+    group.add_argument(
+        "--preview_vae",
+        metavar="PATH",
+        help="decode quick previews by this small autoencoder (AutoencoderTiny folder, TAESD decoder file)",
+    )
     group.add_argument("--device", default="auto", help="auto | cpu | cuda | cuda:N | mps (auto)")
     group.add_argument("--gpu_id", type=int, help="number of the GPU (0)")
     group.add_argument("--dtype", help="fp16 | fp32 | bf16 (fp16 on a GPU, fp32 on a CPU)")

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from talkvid.inference.device import Placement, dtype_name
+from talkvid.inference.fewer_steps import guidance_scales
 from talkvid.inference.settings import FROM_CONFIG, LoadOptions, PathLike, VideoSettings
 from talkvid.inference.sidecar import sha256, versions
 from talkvid.model.bundle_config import BundleConfig
@@ -35,10 +36,25 @@ def announce(
     logger.info("speech encoder: %s", speech_encoder_name(config, options))
     logger.info("device: %s, precision %s", placement.device, dtype_name(placement.dtype))
     for name in sorted(FROM_CONFIG):
+    inside = autoencoder_dtype(config, placement)
+    if inside != dtype_name(placement.dtype):
+        logger.info(
+            "the autoencoder computes in %s, which this CPU does natively; --dtype %s has it all in one",
+            inside,
+            dtype_name(placement.dtype),
+        )
+    if video.guidance_interval is not None:
+        guided = sum(scale != 1 for scale in guidance_scales(video))
+        logger.info("guidance in %d of %d steps", guided, video.num_inference_steps)
+    if video.reuse_features > 1:
+        full = -(-video.num_inference_steps // video.reuse_features)
+        logger.info("inner features computed in %d of %d steps", full, video.num_inference_steps)
         chosen, usual = getattr(video, name), getattr(config, name.removeprefix("image_"))
         if chosen != usual:
             logger.info("differs from the checkpoint: %s %s instead of %s", name, chosen, usual)
     if options.test_stage == "stage_1":
+    if options.preview_vae is not None:
+        logger.warning("preview: the pictures are decoded by %s, not as the model means", options.preview_vae)
         logger.info("differs from the checkpoint: audio attention and motion layers are muted (stage_1)")
 
 
@@ -83,6 +99,7 @@ def sidecar_content(
         },
         "output_sha256": sha256(output),
         "versions": versions(),
+        "preview_vae": None if options.preview_vae is None else os.fspath(options.preview_vae),
         "timings_s": dict(timings_s),
     }
 

@@ -52,6 +52,8 @@ class LoadOptions:
     motion_module_path: PathLike | None = None
     insightface_model_path: PathLike | None = None
     face_backend: str | None = None
+    preview_vae: PathLike | None = None
+    """Small autoencoder (AutoencoderTiny folder, TAESD decoder file) that decodes previews."""
     """None is insightface when its model path was given, else embedded."""
     test_stage: str = "stage_3"
     save_gpu_memory: bool = False

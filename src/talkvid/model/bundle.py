@@ -17,6 +17,7 @@ from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.kps_guider import VKpsGuider
 from talkvid.model.reference_net import ReferenceNet
 from talkvid.model.registry import build_module
+from talkvid.model.tiny_vae import find_tiny_weights, load_tiny_decoder, with_preview
 from talkvid.model.vae import DiffusersVae, ImageAutoencoder
 from talkvid.model.weights import (
     MOTION_MODULE,
@@ -145,6 +146,8 @@ def load_bundle(
         files=checkpoint.files,
     )
     _check(bundle)
+    if parts.preview_vae is not None:
+        _decode_previews(bundle, Path(parts.preview_vae), device=device, dtype=dtype)
     if test_stage == "stage_1":
         _zero_untrained(bundle.denoising_unet)
     logger.info("loaded %s from %s", bundle.config.name, bundle.source)
@@ -221,6 +224,17 @@ def _check(bundle: ModelBundle) -> None:
             f"the image autoencoder has {vae.channels} latent channels, the checkpoint works with "
             f"{bundle.config.latent_channels}: give the autoencoder it was trained with"
         )
+
+
+def _decode_previews(
+    bundle: ModelBundle, path: Path, *, device: torch.device | str, dtype: torch.dtype
+) -> None:
+    """Have the pictures decoded by the small autoencoder at `path`."""
+    if bundle.config.prediction_type == "residual":
+        raise ValueError(f"preview_vae: {bundle.config.name} has a small decoder of its own; leave it out")
+    decoder = load_tiny_decoder(path).to(device=device, dtype=dtype).eval().requires_grad_(False)
+    bundle.modules["vae"] = with_preview(bundle.vae, decoder, source=path)
+    bundle.files = {**bundle.files, "preview_vae": find_tiny_weights(path)}
 
 
 @torch.no_grad()

@@ -70,6 +70,8 @@ class PartPaths:
     v_kps_guider_path: str | Path | None = None
     audio_projection_path: str | Path | None = None
     motion_module_path: str | Path | None = None
+    preview_vae: str | Path | None = None
+    """A small autoencoder that decodes in place of the model's own."""
 
     def networks(self) -> dict[str, Path]:
         """Return network -> file for the networks whose path is given, the temporal layers included."""

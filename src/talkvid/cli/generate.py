@@ -38,6 +38,9 @@ def run(args: argparse.Namespace) -> int:
 
     # Torch is loaded here, after the flags were found to make sense.
     from talkvid.inference.api import TalkVidInference
+    from talkvid.inference.device import use_huge_pages
+
+    use_huge_pages()
 
     result = TalkVidInference.from_options(options).generate_with(
         settings,
@@ -114,22 +117,27 @@ def _add_parts(group: Any) -> None:
         "motion_module": "weights of the motion modules",
     }.items():
         group.add_argument(f"--{name}_path", metavar="PATH", help=what)
-
-
-def _add_device(group: Any) -> None:
     group.add_argument(
         "--preview_vae",
         metavar="PATH",
         help="decode quick previews by this small autoencoder (AutoencoderTiny folder, TAESD decoder file)",
     )
+
+
+def _add_device(group: Any) -> None:
     group.add_argument("--device", default="auto", help="auto | cpu | cuda | cuda:N | mps (auto)")
-    group.add_argument("--gpu_id", type=int, help="number of the GPU (0)")
+    group.add_argument("--gpu_id", help="number of the GPU (0), or of several such as 0,1")
     group.add_argument("--dtype", help="fp16 | fp32 | bf16 (fp16 on a GPU, fp32 on a CPU)")
     group.add_argument(
         "--save_gpu_memory", action="store_true", help="keep parts on the GPU only while they work"
     )
     group.add_argument(
-        "--do_multi_devices_inference", action="store_true", help="not built yet: an error says so"
+        "--do_multi_devices_inference",
+        action="store_true",
+        help="one video by several processes, one per GPU of --gpu_id (all of the machine)",
+    )
+    group.add_argument(
+        "--num_processes", type=int, help="processes of --do_multi_devices_inference on a CPU (one per GPU)"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from talkvid.diffusion.sampler import LatentUpdate, Solver, WindowPredictor, _advance, _Frame
+from talkvid.diffusion.sampler import LatentUpdate, Solver, WindowPredictor, _advance, _Frame, _predict
 from talkvid.diffusion.windows import (
     context_windows,
     first_window,
@@ -72,12 +72,14 @@ def stream_share(
     initial: Callable[[int], Tensor],
     exchange: Exchange,
     first_frame: int = 0,
+    windows_per_batch: int = 1,
 ) -> Iterator[tuple[list[tuple[int, Tensor]], list[int]]]:
     """Yield after each round (frame, final latents (C h w)) of frames to hand out, and all frames that ended.
 
     All processes together hand out what `stream_latents` yields. Between two rounds they tell each other the
     predictions of those frames that windows of several processes cover, and nothing else: per window and step
-    2 x overlap x C x h x w numbers in float32.
+    2 x overlap x C x h x w numbers in float32. Of its own windows in a round a process predicts up to
+    `windows_per_batch` together.
     """
     assert window_starts(num_frames, size, overlap) and 0 <= share.rank < share.count
     windows = context_windows(num_frames, size, overlap)
@@ -92,11 +94,12 @@ def stream_share(
     for pairs in rounds(len(windows), num_steps, reach, share.count):
         pairs = [(window, step) for window, step in pairs if window >= begin - reach * (num_steps - 1 - step)]
         told: dict[tuple[int, int], Tensor] = {}
-        for window, step in pairs:
-            if window % share.count == share.rank:
-                frames = windows[window]
-                prediction = predict(state.latents(frames, step), frames, step).squeeze(0)
-                for slot, frame in enumerate(frames):
+        own = [pair for pair in pairs if pair[0] % share.count == share.rank]
+        for first in range(0, len(own), windows_per_batch):
+            batch = own[first : first + windows_per_batch]
+            predictions = state.predict(predict, [windows[window] for window, _ in batch], batch)
+            for (window, _), prediction in zip(batch, predictions, strict=True):
+                for slot, frame in enumerate(windows[window]):
                     told.setdefault((window, frame), prediction[:, slot])
         told |= _from_others(pairs, windows, owners, told, share, exchange, state.shape)
         for window, _ in pairs:
@@ -130,11 +133,15 @@ class _State:
             self._shape = self._initial(self._first_frame).shape
         return self._shape
 
-    def latents(self, frames: Sequence[int], step: int) -> Tensor:
-        """Return the latents (1 C F h w) of a window at a step."""
-        self._open(frames)
-        assert all(self._active[frame].steps_done == step for frame in frames), "the order is not valid"
-        return torch.stack([self._active[frame].latents for frame in frames], dim=1).unsqueeze(0)
+    def predict(
+        self, predict: WindowPredictor, windows: list[list[int]], pairs: Sequence[tuple[int, int]]
+    ) -> Tensor:
+        """Return the predictions (B C F h w) of windows that need nothing of each other."""
+        steps = [step for _, step in pairs]
+        for frames, step in zip(windows, steps, strict=True):
+            self._open(frames)
+            assert all(self._active[frame].steps_done == step for frame in frames), "the order is not valid"
+        return _predict(predict, self._active, windows, steps)
 
     def collect(self, frames: list[int], predictions: Sequence[Tensor]) -> None:
         """Add a window's predictions (C h w) of these frames; take the step of those that are ready."""

@@ -5,14 +5,17 @@ import os
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from talkvid.face.detect import FaceDetector, build_detector
-from talkvid.inference.device import Placement, choose_device, choose_dtype
+from talkvid.inference.device import Placement, choose_autoencoder_dtype, choose_device, choose_dtype
 from talkvid.inference.job import Job, check_output, prepare_job, read_inputs
+from talkvid.inference.many_devices import choose_devices
 from talkvid.inference.parts import PartsWriter, mention_parts
 from talkvid.inference.pipeline import Pipeline
+from talkvid.inference.processes import Order, shared_frames
 from talkvid.inference.report import announce, made_from, sidecar_content
 from talkvid.inference.scene import Scene
 from talkvid.inference.settings import (
@@ -64,15 +67,18 @@ class TalkVidInference:
         Raises ValueError, FileNotFoundError or TypeError when the options or the checkpoint make no sense.
         """
         self.options = build(LoadOptions, {"checkpoint_path": checkpoint_path, "device": device, **options})
-        chosen = choose_device(self.options.device, self.options.gpu_id)
+        self._devices = choose_devices(self.options)
+        chosen = choose_device(self._devices[0])
         self.placement = Placement(
-            chosen, choose_dtype(self.options.dtype, chosen), saves_memory=self.options.save_gpu_memory
+            chosen,
+            choose_dtype(self.options.dtype, chosen),
+            saves_memory=self.options.save_gpu_memory,
+            autoencoder_dtype=choose_autoencoder_dtype(self.options.dtype, chosen),
         )
         self.checkpoint = self._find()
         self.config = self.checkpoint.config
         self._detector: FaceDetector | None = None
         self._bundle: ModelBundle | None = None
-        self._weights: list[dict[str, str]] = []
 
     @classmethod
     def from_options(cls, options: LoadOptions) -> "TalkVidInference":
@@ -134,8 +140,9 @@ class TalkVidInference:
         with timings.part("total"):
             check_output(target, reference_image, audio_file)
             with self._job(settings, reference_image, audio_file, timings) as job:
-                with timings.part("loading"):
-                    self._load()
+                if len(self._devices) == 1:
+                    with timings.part("loading"):
+                        self._load()
                 with self._writer(job, target, resume=resume) as writer:
                     first = writer.first_frame if isinstance(writer, PartsWriter) else 0
                     with closing(self._finished(job, first_frame=first)) as frames:
@@ -178,6 +185,14 @@ class TalkVidInference:
     def _finished(self, job: Job, *, first_frame: int = 0) -> Generator[Array, None, None]:
         """Yield the frames from `first_frame` on as they are shown."""
         if first_frame == job.num_frames:
+            return
+        if len(self._devices) > 1:
+            order = Order(
+                self.options, job.video, job.audio_file, job.portrait, job.poses, first_frame=first_frame
+            )
+            with job.timings.part("processes"), closing(shared_frames(order, self._devices)) as frames:
+                for frame in frames:
+                    yield job.finish(frame)
             return
         with job.timings.part("loading"):
             bundle = self._load()
@@ -269,9 +284,12 @@ class TalkVidInference:
                 dtype=self.placement.dtype,
                 test_stage=self.options.test_stage,
             )
-            files = [path for path in self._bundle.files.values() if path.is_file()]
-            self._weights = describe_files(files)
         return self._bundle
+
+    @cached_property
+    def _weights(self) -> list[dict[str, str]]:
+        """Return path and hash of the files with weights."""
+        return describe_files(path for path in self.checkpoint.files.values() if path.is_file())
 
     def _encoder(self, bundle: ModelBundle) -> SpeechEncoder:
         return build_speech_encoder(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from talkvid.inference.fewer_steps import check_fewer_steps, parse_interval, refuse_for_one_step
 from talkvid.inference.liveliness import liveliness
+from talkvid.inference.many_devices import check_devices
 from talkvid.model.bundle_config import SAMPLERS
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class LoadOptions:
     checkpoint_path: PathLike | None = None
     """Folder of ours, V-Express folder or hub id; None is the embedded model."""
     device: str = "auto"
-    gpu_id: int | None = None
+    gpu_id: int | str | None = None
+    """Number of the GPU; several in a text such as 0,1 for do_multi_devices_inference."""
     dtype: str | None = None
     """fp16, fp32 or bf16; None is fp16 on a GPU and fp32 on a CPU."""
     unet_config_path: PathLike | None = None
@@ -50,23 +52,22 @@ class LoadOptions:
     v_kps_guider_path: PathLike | None = None
     audio_projection_path: PathLike | None = None
     motion_module_path: PathLike | None = None
-    insightface_model_path: PathLike | None = None
-    face_backend: str | None = None
     preview_vae: PathLike | None = None
     """Small autoencoder (AutoencoderTiny folder, TAESD decoder file) that decodes previews."""
+    insightface_model_path: PathLike | None = None
+    face_backend: str | None = None
     """None is insightface when its model path was given, else embedded."""
     test_stage: str = "stage_3"
     save_gpu_memory: bool = False
     do_multi_devices_inference: bool = False
+    num_processes: int | None = None
+    """With do_multi_devices_inference: None is one per GPU."""
     commercial_safe: bool = False
 
     def __post_init__(self) -> None:
         one_of("face_backend", self.face_backend, FACE_BACKENDS)
         one_of("test_stage", self.test_stage, TEST_STAGES)
-        if self.do_multi_devices_inference:
-            raise ValueError(
-                "do_multi_devices_inference: several devices are not supported yet; leave it out to use one"
-            )
+        check_devices(self)
         if self.commercial_safe and self.face_backend == "insightface":
             raise ValueError(
                 "commercial_safe: the insightface models are non-commercial; use --face_backend embedded"

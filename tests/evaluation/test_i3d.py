@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from talkvid.evaluation.clip_rule import ClipRule, cut_clips
 from talkvid.evaluation.feature_moments import FeatureMoments
 from talkvid.evaluation.i3d import I3dFeatures, video_distance
-from talkvid.evaluation.weight_files import I3D_KINETICS
 from talkvid.records import Array
 from tests.evaluation.picture_pairs import noise_frames
 

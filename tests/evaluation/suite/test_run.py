@@ -264,10 +264,12 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(
 ) -> None:
     pairs = [*pairs_of(videos), replace(pairs_of(videos)[0], clip="slow")]
     told = {"folder": str(tmp_path), "pairs": [[pair.clip, str(pair.made)] for pair in pairs]}
+    # A shell starts its background jobs deaf to Ctrl-C, and the tests may run in one.
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.evaluation.suite.drawn_videos", json.dumps(told)],
         cwd=Path(__file__).resolve().parents[3],
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     journal = tmp_path / "output" / "journal.jsonl"
     deadline = time.monotonic() + 240

@@ -8,7 +8,6 @@ from typing import Any
 
 from talkvid.inference.device import Placement, dtype_name
 from talkvid.inference.fewer_steps import guidance_scales
-from talkvid.inference.fewer_steps import guidance_scales
 from talkvid.inference.settings import FROM_CONFIG, LoadOptions, PathLike, VideoSettings
 from talkvid.inference.sidecar import sha256, versions
 from talkvid.model.bundle_config import BundleConfig
@@ -23,6 +22,7 @@ WITHOUT_EFFECT = (
     "dtype",
     "save_gpu_memory",
     "do_multi_devices_inference",
+    "num_processes",
     "commercial_safe",
 )
 """Options that say where a video is made and not which; device and precision are told as they were chosen."""
@@ -36,13 +36,6 @@ def announce(
     logger.info("face backend: %s", face_backend)
     logger.info("speech encoder: %s", speech_encoder_name(config, options))
     logger.info("device: %s, precision %s", placement.device, dtype_name(placement.dtype))
-    if video.guidance_interval is not None:
-        guided = sum(scale != 1 for scale in guidance_scales(video))
-        logger.info("guidance in %d of %d steps", guided, video.num_inference_steps)
-    if video.reuse_features > 1:
-        full = -(-video.num_inference_steps // video.reuse_features)
-        logger.info("inner features computed in %d of %d steps", full, video.num_inference_steps)
-    for name in sorted(FROM_CONFIG):
     inside = autoencoder_dtype(config, placement)
     if inside != dtype_name(placement.dtype):
         logger.info(
@@ -56,15 +49,21 @@ def announce(
     if video.reuse_features > 1:
         full = -(-video.num_inference_steps // video.reuse_features)
         logger.info("inner features computed in %d of %d steps", full, video.num_inference_steps)
+    for name in sorted(FROM_CONFIG):
         chosen, usual = getattr(video, name), getattr(config, name.removeprefix("image_"))
         if chosen != usual:
             logger.info("differs from the checkpoint: %s %s instead of %s", name, chosen, usual)
     if options.preview_vae is not None:
         logger.warning("preview: the pictures are decoded by %s, not as the model means", options.preview_vae)
     if options.test_stage == "stage_1":
-    if options.preview_vae is not None:
-        logger.warning("preview: the pictures are decoded by %s, not as the model means", options.preview_vae)
         logger.info("differs from the checkpoint: audio attention and motion layers are muted (stage_1)")
+
+
+def autoencoder_dtype(config: BundleConfig, placement: Placement) -> str:
+    """Return the precision the autoencoder computes in, which may be another than the run's."""
+    vae, inside = config.modules.get("vae"), placement.autoencoder_dtype
+    small = vae is not None and vae.kind == "small_autoencoder"
+    return dtype_name(inside if inside is not None and small else placement.dtype)
 
 
 def speech_encoder_name(config: BundleConfig, options: LoadOptions) -> str:
@@ -98,6 +97,7 @@ def sidecar_content(
         },
         "device": str(placement.device),
         "dtype": dtype_name(placement.dtype),
+        "autoencoder_dtype": autoencoder_dtype(config, placement),
         "test_stage": options.test_stage,
         "preview_vae": None if options.preview_vae is None else os.fspath(options.preview_vae),
         "face_backend": options.face_backend_name,
@@ -109,7 +109,6 @@ def sidecar_content(
         },
         "output_sha256": sha256(output),
         "versions": versions(),
-        "preview_vae": None if options.preview_vae is None else os.fspath(options.preview_vae),
         "timings_s": dict(timings_s),
     }
 
@@ -137,6 +136,7 @@ def made_from(
         "model": {"config": asdict(config), "weights": [entry["sha256"] for entry in weights]},
         "device": placement.device.type,
         "dtype": dtype_name(placement.dtype),
+        "autoencoder_dtype": autoencoder_dtype(config, placement),
         "face_backend": options.face_backend_name,
         "speech_encoder": speech_encoder_name(config, options),
         "versions": versions(),

@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from talkvid.inference.device import Placement, choose_device, choose_dtype, dtype_name
+from talkvid.inference.device import (
+    Placement,
+    choose_autoencoder_dtype,
+    choose_device,
+    choose_dtype,
+    dtype_name,
+)
+from talkvid.model.autoencoder import SmallAutoencoder
 
 
 def test_auto_finds_a_device_and_the_cpu_works_in_fp32() -> None:
@@ -49,3 +56,27 @@ def test_saving_memory_moves_modules_back_and_works_again_and_again() -> None:
         with saving.use(module, None):
             assert module.weight.dtype == torch.bfloat16
     assert module.weight.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("abilities", "expected"),
+    [({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True}, torch.bfloat16), ({"avx2": True}, None)],
+)
+def test_the_small_autoencoder_is_in_bf16_where_the_cpu_has_it_and_no_precision_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, abilities: dict[str, bool], expected: torch.dtype | None
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
+    assert choose_autoencoder_dtype(None, torch.device("cpu")) == expected
+    assert choose_autoencoder_dtype("fp32", torch.device("cpu")) is None
+    assert choose_autoencoder_dtype(None, torch.device("cuda")) is None
+
+
+def test_only_the_small_autoencoder_computes_in_another_precision() -> None:
+    autoencoder, other = SmallAutoencoder(), nn.Linear(2, 2)
+    placement = Placement(torch.device("cpu"), torch.float32, autoencoder_dtype=torch.bfloat16)
+    for _ in range(2):
+        with placement.use(autoencoder, other):
+            assert autoencoder.decoder[0].weight.dtype == torch.bfloat16
+            assert autoencoder.latent_mean.dtype == other.weight.dtype == torch.float32
+    with Placement(torch.device("cpu"), torch.float32).use(autoencoder):
+        assert autoencoder.decoder[0].weight.dtype == torch.float32

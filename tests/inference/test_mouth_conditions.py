@@ -7,7 +7,7 @@ from talkvid.face.mouth_stage import MouthStage
 from talkvid.inference.conditions import FrameCache, PictureFeatures
 from talkvid.inference.device import Placement
 from talkvid.inference.head_track import HeadTrack, similarity
-from talkvid.inference.mouth_conditions import MouthConditions
+from talkvid.inference.mouth_conditions import MADE_TOGETHER, MouthConditions
 from talkvid.inference.scene import signed_pictures
 from talkvid.inference.settings import GenerateSettings, resolve
 from talkvid.model.bundle_config import BundleConfig
@@ -111,7 +111,7 @@ def test_the_whole_stream_keeps_only_what_is_under_way() -> None:
         assert made.pictures([frame], latents[None])[0].shape == (SIZE, SIZE, 3)
         most = max(most, len(made._stands))
         made.release(frame)
-    assert len(made._stands) == 0 and most <= 8
+    assert len(made._stands) == 0 and most <= 6 + MADE_TOGETHER
 
 
 def test_a_moved_pose_moves_the_head() -> None:

@@ -46,3 +46,19 @@ def test_scaling_is_undone_by_decoding() -> None:
 def test_a_size_that_is_no_multiple_of_eight_is_refused() -> None:
     with pytest.raises(ValueError, match="30x16 is no multiple of 8"):
         SmallAutoencoder(TINY).encode(torch.zeros(1, 3, 16, 30))
+
+
+@torch.no_grad()
+def test_in_bf16_inside_pictures_and_latents_keep_their_precision_and_nearly_their_values() -> None:
+    torch.manual_seed(3)
+    model = SmallAutoencoder()
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    latents = model.encode(pictures)
+    decoded = model.decode(latents)
+    model.work_in(torch.bfloat16)
+    half = model.encode(pictures)
+    assert next(model.encoder.parameters()).dtype == torch.bfloat16
+    assert half.dtype == model.decode(latents).dtype == torch.float32
+    assert not torch.equal(half, latents)
+    assert (half - latents).abs().max() < 0.02 * latents.abs().max()
+    assert (model.decode(latents) - decoded).abs().max() < 1 / 255

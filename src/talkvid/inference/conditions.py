@@ -67,6 +67,9 @@ class FrameCache(Generic[Value]):
         """Forget a frame."""
         self._values.pop(frame, None)
 
+    def __contains__(self, frame: int) -> bool:
+        return frame in self._values
+
     def __len__(self) -> int:
         return len(self._values)
 

@@ -1,8 +1,11 @@
 """Which device and which precision a run uses; a wish that cannot be met is an error, never a quiet swap."""
 
 import contextlib
+import importlib.util
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -74,13 +77,27 @@ def choose_autoencoder_dtype(name: str | None, device: torch.device) -> torch.dt
     """
     if name is not None or device.type != "cpu":
         return None
-    abilities = torch.cpu.get_capabilities()
+    # Older versions of torch cannot tell.
+    abilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return torch.bfloat16 if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else None
 
 
 def dtype_name(dtype: torch.dtype) -> str:
     """Return the short name of a precision."""
     return next(name for name, value in DTYPES.items() if value == dtype)
+
+
+def check_compiler(device: torch.device) -> None:
+    """Raise ValueError, naming what is missing, when torch cannot compile for the device here."""
+    if device.type == "cuda":
+        if importlib.util.find_spec("triton") is None:
+            raise ValueError(
+                "compile: torch needs the package triton for a GPU; pip install triton, or leave it out"
+            )
+        return
+    names = [name for name in (os.environ.get("CXX"), "g++", "clang++") if name]
+    if not any(shutil.which(name) for name in names):
+        raise ValueError("compile: no C++ compiler was found; apt install g++, or leave it out")
 
 
 class Placement:
@@ -93,12 +110,44 @@ class Placement:
         *,
         saves_memory: bool = False,
         autoencoder_dtype: torch.dtype | None = None,
+        windows_per_batch: int | None = None,
+        compiles: bool = False,
     ) -> None:
-        """Take the precision of the run, and that of a small autoencoder's inside where it is another."""
+        """Take the precision of the run, and that of a small autoencoder's inside where it is another.
+
+        `windows_per_batch` windows go to the denoiser at once (None: one on a CPU, what fits on a GPU);
+        `compiles` has torch compile the denoiser and the decoder for one shape. ValueError when it cannot.
+        """
+        if compiles:
+            check_compiler(device)
+        if compiles and saves_memory:
+            raise ValueError("compile: a compiled network stays where it is; leave save_gpu_memory out")
         self.device = device
         self.dtype = dtype
         self.autoencoder_dtype = autoencoder_dtype
         self.saves_memory = saves_memory
+        self.windows_per_batch = windows_per_batch
+        self.compiles = compiles
+        self._compiled: dict[tuple[int, str], Any] = {}
+
+    def compiled(self, module: nn.Module, method: str = "forward") -> Callable[..., Any]:
+        """Return the module, or a bound method of it, compiled where the run compiles.
+
+        With fixed shapes; on an NVIDIA GPU the kernels are recorded once and replayed (CUDA graphs).
+        """
+        plain: Callable[..., Any] = module if method == "forward" else getattr(module, method)
+        if not self.compiles:
+            return plain
+        key = id(module), method
+        if key not in self._compiled:
+            mode = "reduce-overhead" if self.device.type == "cuda" else "default"
+            self._compiled[key] = torch.compile(plain, mode=mode, dynamic=False)
+        return cast(Callable[..., Any], self._compiled[key])
+
+    def begin_step(self) -> None:
+        """Tell a recorded graph that its last result was read."""
+        if self.compiles and self.device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
 
     @contextlib.contextmanager
     def use(self, *modules: nn.Module | None) -> Iterator[None]:

@@ -18,6 +18,9 @@ from talkvid.model.lip_predictor import LipTrack
 from talkvid.model.vae import ImageAutoencoder
 from talkvid.records import Array
 
+MADE_TOGETHER = 8
+"""Frames whose warped portraits are encoded at once, as many as the embedded model's window has."""
+
 
 @dataclass(frozen=True)
 class _Stand:
@@ -65,6 +68,9 @@ class MouthConditions:
 
     def initial(self, frame: int) -> Tensor:
         """Return the latents (C h w) of the warped portrait: sampling starts there, without noise."""
+        if frame not in self._stands:
+            first = frame - frame % MADE_TOGETHER
+            self._stands.get(range(first, min(first + MADE_TOGETHER, len(self._motion))))
         return self._stands.get([frame])[0].base.float()
 
     def window(self, frames: Sequence[int]) -> WindowConditions:

@@ -61,12 +61,18 @@ class SmallAutoencoder(nn.Module):
         """Return the number of latent channels."""
         return self.config.latent_channels
 
+    def work_in(self, dtype: torch.dtype) -> None:
+        """Have both networks compute in `dtype`; pictures and latents keep the precision they come in."""
+        self.encoder.to(dtype)
+        self.decoder.to(dtype)
+
     def encode(self, images: Tensor) -> Tensor:
         """Return the scaled latents (B C H/8 W/8) of `images` (B 3 H W) in [-1, 1]."""
         height, width = images.shape[-2:]
         if height % self.factor or width % self.factor:
             raise ValueError(f"autoencoder: picture size {width}x{height} is no multiple of {self.factor}")
-        return (self.encoder(images) - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
+        raw = _computed(self.encoder, images)
+        return (raw - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the pictures (B 3 H W) in [0, 1] of scaled `latents` (B C H/8 W/8)."""
@@ -75,12 +81,17 @@ class SmallAutoencoder(nn.Module):
     def decode_signed(self, latents: Tensor) -> Tensor:
         """Return the pictures (B 3 H W) around [-1, 1], not clamped, so that a loss keeps its gradient."""
         raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
-        pictures: Tensor = self.decoder(raw)
-        return pictures
+        return _computed(self.decoder, raw)
 
     def to_config(self) -> dict[str, Any]:
         """Return the sizes as plain values for `config.json`."""
         return asdict(self.config)
+
+
+def _computed(network: nn.Module, values: Tensor) -> Tensor:
+    """Return what the network makes of the values, computed in its weights' precision, in theirs."""
+    result: Tensor = network(values.to(next(network.parameters()).dtype))
+    return result.to(values.dtype)
 
 
 def _build_encoder(config: AutoencoderConfig) -> nn.Sequential:

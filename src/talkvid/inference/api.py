@@ -74,6 +74,8 @@ class TalkVidInference:
             choose_dtype(self.options.dtype, chosen),
             saves_memory=self.options.save_gpu_memory,
             autoencoder_dtype=choose_autoencoder_dtype(self.options.dtype, chosen),
+            windows_per_batch=self.options.windows_per_batch,
+            compiles=self.options.compile,
         )
         self.checkpoint = self._find()
         self.config = self.checkpoint.config
@@ -134,9 +136,13 @@ class TalkVidInference:
         audio_file: PathLike,
         output_path: PathLike,
         resume: bool = False,
+        timings: Timings | None = None,
     ) -> GenerationResult:
-        """Return the finished video, as `generate` does, from checked settings."""
-        timings, target = Timings(), Path(output_path)
+        """Return the finished video, as `generate` does, from checked settings.
+
+        `timings` counts the seconds of each part; one of your own can tell how far the work is.
+        """
+        timings, target = timings or Timings(), Path(output_path)
         with timings.part("total"):
             check_output(target, reference_image, audio_file)
             with self._job(settings, reference_image, audio_file, timings) as job:

@@ -11,24 +11,20 @@ import torch
 from torch import Tensor
 
 from talkvid import log
-from talkvid.diffusion.sampler import LatentUpdate, Solver, WindowPredictor, num_calls, stream_latents
+from talkvid.diffusion.sampler import LatentUpdate, Solver, num_calls, stream_latents
 from talkvid.diffusion.schedule import NoiseSchedule
 from talkvid.diffusion.solvers import build_solver
 from talkvid.inference.conditions import FrameConditions
+from talkvid.inference.denoise import WindowDenoiser
 from talkvid.inference.device import Placement
-from talkvid.inference.feature_reuse import ReusedFeatures
-from talkvid.inference.fewer_steps import guidance_scales
-from talkvid.inference.scene import Scene, build_conditions, signed_pictures
+from talkvid.inference.scene import DECODE_BATCH, Scene, build_conditions, signed_pictures
 from talkvid.inference.settings import VideoSettings
 from talkvid.inference.timing import Timings
 from talkvid.model.bundle import ModelBundle
 from talkvid.model.conditions import ReferenceCache
-from talkvid.model.guidance import guided_prediction
 from talkvid.model.vae import ImageAutoencoder
 from talkvid.records import Array
 
-DECODE_BATCH = 4
-"""Frames decoded together."""
 Item = TypeVar("Item")
 
 
@@ -89,22 +85,19 @@ class Pipeline:
         size, overlap = settings.context_frames, settings.context_overlap
         total = num_calls(num_frames, steps, size=size, overlap=overlap, first_frame=first_frame)
         ticks = iter(log.progress(range(total), total=total, description="denoising"))
-        predict = self.predictor(settings, conditions, reference)
-
-        def counted(latents: Tensor, frames: Sequence[int], step: int) -> Tensor:
-            next(ticks)
-            with timings.part("denoising"):
-                return predict(latents, frames, step)
-
+        predict = _Counted(self.predictor(settings, conditions, reference), ticks, timings)
+        sides = settings.image_height, settings.image_width
+        height, width = (side // cast(ImageAutoencoder, self.bundle.vae).factor for side in sides)
         yield from stream_latents(
             num_frames,
             steps,
             size=size,
             overlap=overlap,
-            predict=counted,
+            predict=predict,
             update=self.solver(settings),
             initial=conditions.initial,
             first_frame=first_frame,
+            windows_per_batch=predict.inner.batch_size(min(size, num_frames), height, width),
         )
         next(ticks, None)
 
@@ -129,34 +122,27 @@ class Pipeline:
 
     def predictor(
         self, settings: VideoSettings, conditions: FrameConditions, reference: ReferenceCache | None
-    ) -> WindowPredictor:
-        """Return the function that predicts for one window, guidance applied, in float32."""
-        if self.bundle.config.prediction_type == "residual":
-            timesteps = torch.zeros(1, dtype=torch.long)
-        else:
-            timesteps = NoiseSchedule().timesteps(settings.num_inference_steps)
-        place = self.placement
-        scales = guidance_scales(settings)
-        reuse = ReusedFeatures(settings.reuse_features, settings.num_inference_steps)
+    ) -> WindowDenoiser:
+        """Return what predicts for windows, guidance applied, in float32."""
+        return WindowDenoiser(self.bundle, self.placement, settings, conditions, reference)
 
-        @torch.no_grad()
-        def predict(latents: Tensor, frames: Sequence[int], step: int) -> Tensor:
-            given = conditions.window(frames)
-            return guided_prediction(
-                self.bundle.denoising_unet,
-                latents.to(place.dtype),
-                timesteps=timesteps[step : step + 1].to(place.device),
-                guidance_scale=scales[step],
-                audio_tokens=given.audio_tokens,
-                kps_features=given.kps_features,
-                reference=reference,
-                reference_weight=settings.reference_attention_weight,
-                audio_weight=settings.audio_attention_weight,
-                batched=not place.saves_memory,
-                inner=reuse.at(frames, step),
-            ).float()
 
-        return predict
+class _Counted:
+    """A denoiser whose time is taken and whose windows are counted."""
+
+    def __init__(self, inner: WindowDenoiser, ticks: Iterator[int], timings: Timings) -> None:
+        self.inner = inner
+        self._ticks = ticks
+        self._timings = timings
+
+    def __call__(self, latents: Tensor, frames: Sequence[int], step: int) -> Tensor:
+        return self.together(latents, [frames], [step])
+
+    def together(self, latents: Tensor, frames: Sequence[Sequence[int]], steps: Sequence[int]) -> Tensor:
+        for _ in steps:
+            next(self._ticks)
+        with self._timings.part("denoising"):
+            return self.inner.together(latents, frames, steps)
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

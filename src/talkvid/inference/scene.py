@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 from talkvid.diffusion.noise import frame_noise
 from talkvid.face.eyelids import Eyelids
@@ -24,6 +24,9 @@ from talkvid.model.lip_predictor import LipPredictor
 from talkvid.model.vae import ImageAutoencoder
 from talkvid.records import Array, Face, FeatureRows
 from talkvid.speech.align import FrameAligner
+
+DECODE_BATCH = 4
+"""Frames decoded together."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def build_conditions(
     return PlainConditions(
         scene.portrait,
         noise=lambda frame: frame_noise(settings.seed, frame, shape).to(placement.device),
-        decode=lambda latents: decode_pictures(vae, latents.to(placement.dtype)),
+        decode=lambda latents: decode_pictures(vae, latents.to(placement.dtype), placement=placement),
         audio_tokens=tokens,
         kps_features=None
         if guider is None
@@ -143,7 +146,17 @@ def signed_pictures(pictures: Array, placement: Placement) -> Tensor:
 
 
 @torch.no_grad()
-def decode_pictures(vae: ImageAutoencoder, latents: Tensor) -> list[Array]:
-    """Return the pictures (H W 3) uint8 of latents (F C h w), rounded to the nearest level."""
-    levels = (vae.decode(latents).float() * 255).round().clamp(0, 255).to(torch.uint8)
+def decode_pictures(
+    vae: ImageAutoencoder, latents: Tensor, *, placement: Placement | None = None
+) -> list[Array]:
+    """Return the pictures (H W 3) uint8 of latents (F C h w), rounded to the nearest level.
+
+    A network that is compiled, and one on a GPU, always gets `DECODE_BATCH` frames: one shape, tuned once.
+    """
+    count = len(latents)
+    decode = vae.decode if placement is None else placement.compiled(cast(nn.Module, vae), "decode")
+    if placement is not None and (placement.compiles or placement.device.type == "cuda"):
+        latents = torch.cat([latents, latents[-1:].expand(max(0, DECODE_BATCH - count), -1, -1, -1)])
+        placement.begin_step()
+    levels = (decode(latents)[:count].float() * 255).round().clamp(0, 255).to(torch.uint8)
     return list(np.ascontiguousarray(rearrange(levels, "f c h w -> f h w c").cpu().numpy()))

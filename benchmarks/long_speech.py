@@ -50,8 +50,9 @@ def measure(speech: Path, folder: Path, flags: list[str]) -> dict[str, float]:
     peak = alone = 0
     while process.poll() is None:
         try:
-            family = [process, *process.children(recursive=True)]
-            peak = max(peak, sum(member.memory_info().rss for member in family))
+            # A child that has yet to become the encoder shows its parent's memory once more.
+            encoders = [child for child in process.children() if child.name().startswith("ffmpeg")]
+            peak = max(peak, sum(member.memory_info().rss for member in (process, *encoders)))
             alone = max(alone, _high_water(process.pid))
         except psutil.NoSuchProcess:
             continue
@@ -87,10 +88,8 @@ def main() -> None:
             speech = repeated(arguments.speech, seconds, Path(folder) / "speech.wav")
             told = measure(speech, Path(folder), flags.split())
             cpu_s, spent = told["cpu_s"] - spent, told["cpu_s"]
-            print(
-                f"| {seconds:g} | {told['peak']:.0f} | {told['alone']:.0f} | {cpu_s:.0f} | {told['wall_s']:.0f} |",
-                flush=True,
-            )
+            sizes = f"{told['peak']:.0f} | {told['alone']:.0f}"
+            print(f"| {seconds:g} | {sizes} | {cpu_s:.0f} | {told['wall_s']:.0f} |", flush=True)
             peaks.append((told["peak"], told["alone"]))
     growth = [max(column) / column[0] - 1 for column in zip(*peaks, strict=True)]
     print(f"largest over the first: {growth[0]:+.1%} with encoder, {growth[1]:+.1%} without")

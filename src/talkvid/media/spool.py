@@ -37,8 +37,10 @@ class Spool:
 
     def append(self, rows: Array) -> None:
         """Write rows (n, *shape) behind the others; ValueError when the temporary folder is full."""
-        data = memoryview(np.ascontiguousarray(rows, np.float32)).cast("B")
         assert rows.shape[1:] == self.row_shape, (rows.shape, self.row_shape)
+        if not rows.size:
+            return
+        data = memoryview(np.ascontiguousarray(rows, np.float32)).cast("B")
         written = self._count * self._width * BYTES
         try:
             while data:

@@ -17,7 +17,7 @@ POSE_NUMBERS = ("across", "down", "log_scale", "roll", "yaw", "pitch")
 radians with the signs of `records.Face.pose`."""
 RATE_HZ = 25.0
 ROWS_PER_S = 100.0
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 GATE_SOFT_S = 0.25
 """How softly the head comes to rest where speech ends."""
 LOUDNESS_SOFT_S = 0.08
@@ -149,11 +149,10 @@ class HeadMotion(nn.Module):
 
 def smooth_loudness(features: FeatureRows) -> np.ndarray:
     """Return the mean of log-mel rows (T D), smoothed over time, (T,) float64; rows are read in blocks."""
-    means = [
-        features[first : first + ROWS_AT_ONCE].double().mean(dim=1).numpy()
-        for first in range(0, len(features), ROWS_AT_ONCE)
-    ]
-    level: np.ndarray = gaussian_filter1d(np.concatenate(means), LOUDNESS_SOFT_S * ROWS_PER_S, mode="nearest")
+    means = np.empty(len(features))
+    for first in range(0, len(features), ROWS_AT_ONCE):
+        means[first : first + ROWS_AT_ONCE] = features[first : first + ROWS_AT_ONCE].double().mean(dim=1)
+    level: np.ndarray = gaussian_filter1d(means, LOUDNESS_SOFT_S * ROWS_PER_S, mode="nearest")
     return level
 
 

@@ -140,11 +140,12 @@ class LipPredictor(nn.Module):
         size = self.config
         rest = self._change(self.silent_row.expand(1, size.rows_before + size.rows_after, -1), own)
         centres = torch.round(torch.arange(num_frames) * (ROWS_PER_S / fps)).long()
-        parts = []
-        for part in centres.split(FRAMES_AT_ONCE):
+        heard = torch.empty(num_frames, size.num_coefficients)
+        for first in range(0, num_frames, FRAMES_AT_ONCE):
+            part = centres[first : first + FRAMES_AT_ONCE]
             windows = cut_windows(features, part, size.rows_before, size.rows_after, fill=self.silent_row)
-            parts.append(self._change(windows, own.expand(len(part), -1, -1)))
-        change = smooth_over_time(torch.cat(parts) - rest, size.smooth_frames * fps / 25.0)
+            heard[first : first + len(part)] = self._change(windows, own.expand(len(part), -1, -1))
+        change = smooth_over_time(heard - rest, size.smooth_frames * fps / 25.0)
         gate = torch.ones(num_frames) if spoken is None else speech_gate(torch.as_tensor(spoken), fps)
         weight = gate[:, None]
         usual = (change * weight).sum(dim=0) / weight.sum().clamp(min=1)

@@ -56,16 +56,18 @@ def level_and_flatness(waveform: Samples) -> tuple[Array, Array]:
     window = torch.hann_window(WINDOW)
     bins = torch.arange(FFT_SIZE // 2 + 1) * (SAMPLE_RATE / FFT_SIZE)
     inside = (bins >= BAND_HZ[0]) & (bins <= BAND_HZ[1])
-    levels, flatnesses = [], []
+    # Filled block by block: pieces kept in a list would lie between the blocks' memory and hold it.
+    levels, flatnesses = np.empty(rows, np.float32), np.empty(rows, np.float32)
     for first in range(0, rows, BLOCK_ROWS):
         start, stop = first * HOP - margin, min(first + BLOCK_ROWS, rows) * HOP + margin
         part = torch.from_numpy(np.ascontiguousarray(waveform[max(start, 0) : stop], np.float32))
         part = torch.nn.functional.pad(part, (max(-start, 0), stop - max(start, 0) - len(part)))
         power = torch.fft.rfft(part.unfold(0, WINDOW, HOP) * window, FFT_SIZE).abs().square()
         power = power[:, inside] / (WINDOW / 4) ** 2 + 1e-12
-        levels.append(10 * torch.log10(power.sum(1)))
-        flatnesses.append(power.log().mean(1).exp() / power.mean(1))
-    return torch.cat(levels).numpy(), torch.cat(flatnesses).numpy()
+        done = slice(first, first + BLOCK_ROWS)
+        levels[done] = (10 * torch.log10(power.sum(1))).numpy()
+        flatnesses[done] = (power.log().mean(1).exp() / power.mean(1)).numpy()
+    return levels, flatnesses
 
 
 def speech_rows(level_db: Array, flatness: Array) -> Array:

@@ -28,7 +28,7 @@ LARGEST_GAIN = 30.0
 """Quiet noise is not blown up to speech."""
 BLOCK_ROWS = 1000
 """Rows worked on at a time: 10 s."""
-LEVELS_AT_ONCE = 4000
+LEVELS_AT_ONCE = 400
 
 
 class LogMelEncoder:
@@ -77,12 +77,12 @@ def speech_gain(waveform: Samples) -> float:
     It is one number of the whole sound, which is read once for it, in blocks; kept is a level per 25 ms.
     """
     num_windows = max(1, len(waveform) // WINDOW)
-    levels = []
+    levels = np.empty(num_windows, np.float32)
     for part in blocks(num_windows, LEVELS_AT_ONCE):
         samples = waveform[part.start * WINDOW : part.stop * WINDOW].astype(np.float32)
         windows = samples.reshape(part.stop - part.start, -1)
-        levels.append(np.sqrt(np.einsum("nw,nw->n", windows, windows) / windows.shape[1]))
-    loud = float(np.percentile(np.concatenate(levels), 90))
+        levels[part] = np.sqrt(np.einsum("nw,nw->n", windows, windows) / windows.shape[1])
+    loud = float(np.percentile(levels, 90))
     return float(min(SPEECH_LEVEL / max(loud, 1e-9), LARGEST_GAIN))
 
 

@@ -1,5 +1,7 @@
 """Moves the head of a portrait: a smooth field that carries the head and leaves the background still."""
 
+from functools import cached_property
+
 import cv2
 import numpy as np
 
@@ -53,25 +55,35 @@ class HeadWarp:
     def places(self, pose: Array) -> Array:
         """Return for a `pose` (6,), numbers of `head_motion.POSE_NUMBERS`, the places (H W 2) float32 px."""
         nodes = self._nodes
-        shift = np.zeros_like(nodes)
-        for _ in range(ROUNDS):
+        shift = -self._moved(nodes, pose, *self._at_rest)
+        for _ in range(ROUNDS - 1):
             shift = -self.displacement(nodes + shift, pose)
         full = cv2.resize(
             shift.astype(np.float32), (self._width, self._height), interpolation=cv2.INTER_CUBIC
         )
-        places: Array = self._pixels + full
-        return places
+        full += self._pixels
+        return full
 
     def displacement(self, points: Array, pose: Array) -> Array:
         """Return how far `points` (… 2) of the portrait move, in pixels, when the head takes the `pose`."""
-        across, down, log_scale, roll, yaw, pitch = (float(value) for value in pose)
+        return self._moved(points, pose, *self._about(points))
+
+    def _about(self, points: Array) -> tuple[Array, Array | None, Array]:
+        """Return face-frame places (… 2), depth (…) unless flat, and share (…) of `points` (… 2) px."""
         here = self.frame.to_face(points)
-        turned = here
-        if self._depth is not None:
-            turned = here + head_depth(here, self._depth)[..., None] * np.array([yaw, -pitch])
+        deep = None if self._depth is None else head_depth(here, self._depth)
+        return here, deep, self.share(points, here)
+
+    @cached_property
+    def _at_rest(self) -> tuple[Array, Array | None, Array]:
+        return self._about(self._nodes)
+
+    def _moved(self, points: Array, pose: Array, here: Array, deep: Array | None, share: Array) -> Array:
+        across, down, log_scale, roll, yaw, pitch = (float(value) for value in pose)
+        turned = here if deep is None else here + deep[..., None] * np.array([yaw, -pitch])
         cos, sin = np.exp(log_scale) * np.cos(roll), np.exp(log_scale) * np.sin(roll)
         there = turned @ np.array([[cos, sin], [-sin, cos]]) + np.array([across, down])
-        moved: Array = (self.frame.to_picture(there) - points) * self.share(points, here)[..., None]
+        moved: Array = (self.frame.to_picture(there) - points) * share[..., None]
         return moved
 
     def share(self, points: Array, here: Array) -> Array:
@@ -79,18 +91,17 @@ class HeadWarp:
 
         `here` (… 2) are the same points in the face frame.
         """
-        offset = (here - self._centre) / self._radii
-        way = (np.linalg.norm(offset, axis=-1) - 1) * self._radii.min()
+        x, y = ((here[..., axis] - self._centre[axis]) / self._radii[axis] for axis in (0, 1))
+        way = (np.sqrt(x * x + y * y) - 1) * self._radii.min()
         below = np.clip((here[..., 1] - self._chin) / SOFT_BELOW + 0.5, 0, 1)
         soft = SOFT_SIDE + (SOFT_BELOW - SOFT_SIDE) * _smooth(below)
         share = 1 - _smooth(way / soft)
         for axis, length in ((0, self._width), (1, self._height)):
             for edge in (points[..., axis], length - 1 - points[..., axis]):
-                share = share * _smooth(edge / self.frame.size / self._border_soft)
-        held: Array = share
-        return held
+                share *= _smooth(edge / (self.frame.size * self._border_soft))
+        return share
 
-    @property
+    @cached_property
     def _border_soft(self) -> float:
         """Return the way over which the motion dies away at the border: the room beside the head, roughly."""
         middle = self.frame.to_picture(self._centre)
@@ -113,5 +124,5 @@ def _head_ellipse(shape: FaceShape) -> tuple[Array, Array, float]:
 def _smooth(share: Array) -> Array:
     """Return a step from 0 to 1 without kinks (smootherstep, Perlin 2002)."""
     share = np.clip(share, 0, 1)
-    stepped: Array = share**3 * (share * (share * 6 - 15) + 10)
+    stepped: Array = share * share * share * (share * (share * 6 - 15) + 10)
     return stepped

@@ -17,7 +17,7 @@ from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.kps_guider import VKpsGuider
 from talkvid.model.reference_net import ReferenceNet
 from talkvid.model.registry import build_module
-from talkvid.model.tiny_vae import find_tiny_weights, load_tiny_decoder, with_preview
+from talkvid.model.tiny_vae import load_tiny_decoder, with_preview
 from talkvid.model.vae import DiffusersVae, ImageAutoencoder
 from talkvid.model.weights import (
     MOTION_MODULE,
@@ -230,11 +230,8 @@ def _decode_previews(
     bundle: ModelBundle, path: Path, *, device: torch.device | str, dtype: torch.dtype
 ) -> None:
     """Have the pictures decoded by the small autoencoder at `path`."""
-    if bundle.config.prediction_type == "residual":
-        raise ValueError(f"preview_vae: {bundle.config.name} has a small decoder of its own; leave it out")
     decoder = load_tiny_decoder(path).to(device=device, dtype=dtype).eval().requires_grad_(False)
     bundle.modules["vae"] = with_preview(bundle.vae, decoder, source=path)
-    bundle.files = {**bundle.files, "preview_vae": find_tiny_weights(path)}
 
 
 @torch.no_grad()

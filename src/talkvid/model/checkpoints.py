@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from talkvid.model.bundle_config import CONFIG_FILE, BundleConfig, ModuleSpec
+from talkvid.model.tiny_vae import find_tiny_weights
 from talkvid.model.unet_config import UNetConfig
 from talkvid.model.vae import DiffusersVae
 from talkvid.model.weights import read_state
@@ -106,7 +107,16 @@ def locate(
     """
     parts = parts or PartPaths()
     folder = Path(model_folder) if path is None else _existing_folder(path)
-    search = _Search(folder, Path(model_folder), parts)
+    found = _read_folder(_Search(folder, Path(model_folder), parts), step)
+    if parts.preview_vae is None:
+        return found
+    if found.config.prediction_type == "residual":
+        raise ValueError(f"preview_vae: {found.config.name} has a small decoder of its own; leave it out")
+    return replace(found, files={**found.files, "preview_vae": find_tiny_weights(parts.preview_vae)})
+
+
+def _read_folder(search: "_Search", step: int | None) -> Checkpoint:
+    folder = search.folder
     config_file = folder / CONFIG_FILE
     steps = exported_modules(folder)
     if steps and not any((folder / f"{name}.safetensors").is_file() for name in NETWORKS):

@@ -117,7 +117,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     kind = values.get("_class_name")
     if kind != "AutoencoderTiny":
         raise ValueError(f"{file}: preview_vae must be an AutoencoderTiny, this is {kind!r}")
-    return {name: value for name, value in values.items() if not name.startswith("_")}
+    unused = "block_out_channels"  # diffusers writes it and then warns of it
+    return {name: value for name, value in values.items() if not name.startswith("_") and name != unused}
 
 
 def _taesd(state: State, file: Path) -> tuple[dict[str, Any], State]:

@@ -132,6 +132,17 @@ def _add_device(group: Any) -> None:
         "--save_gpu_memory", action="store_true", help="keep parts on the GPU only while they work"
     )
     group.add_argument(
+        "--windows_per_batch",
+        type=int,
+        metavar="INT",
+        help="windows the denoiser takes at once, each with its own memory (1 on a CPU, what fits on a GPU)",
+    )
+    group.add_argument(
+        "--compile",
+        action="store_true",
+        help="have torch compile denoiser and decoder; the first call takes minutes, later ones less",
+    )
+    group.add_argument(
         "--do_multi_devices_inference",
         action="store_true",
         help="one video by several processes, one per GPU of --gpu_id (all of the machine)",

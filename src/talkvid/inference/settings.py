@@ -62,12 +62,21 @@ class LoadOptions:
     do_multi_devices_inference: bool = False
     num_processes: int | None = None
     """With do_multi_devices_inference: None is one per GPU."""
+    windows_per_batch: int | None = None
+    """Windows the denoiser takes at once; None is one on a CPU and what fits on a GPU."""
+    compile: bool = False
+    """Have torch compile the denoiser and the decoder of the pictures."""
     commercial_safe: bool = False
 
     def __post_init__(self) -> None:
         one_of("face_backend", self.face_backend, FACE_BACKENDS)
         one_of("test_stage", self.test_stage, TEST_STAGES)
         check_devices(self)
+        in_range("windows_per_batch", self.windows_per_batch, 1, 64)
+        if self.do_multi_devices_inference and self.windows_per_batch is not None:
+            raise ValueError(
+                "windows_per_batch: processes that share a video take one window each; leave one of them out"
+            )
         if self.commercial_safe and self.face_backend == "insightface":
             raise ValueError(
                 "commercial_safe: the insightface models are non-commercial; use --face_backend embedded"

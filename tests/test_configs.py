@@ -20,10 +20,12 @@ SCHEMAS = {
     "stage_1.yaml": ("talkvid.training.config", "TrainConfig"),
     "stage_2.yaml": ("talkvid.training.config", "TrainConfig"),
     "stage_3.yaml": ("talkvid.training.config", "TrainConfig"),
+    "stage_4.yaml": ("talkvid.training.config", "TrainConfig"),
     "speaker_finetune_example.yaml": ("talkvid.training.config", "TrainConfig"),
     "mini/stage_1.yaml": ("talkvid.training.config", "TrainConfig"),
     "mini/stage_2.yaml": ("talkvid.training.config", "TrainConfig"),
     "mini/stage_3.yaml": ("talkvid.training.config", "TrainConfig"),
+    "mini/stage_4.yaml": ("talkvid.training.config", "TrainConfig"),
     "mini/autoencoder.yaml": ("talkvid.training.mini_autoencoder", "AutoencoderTraining"),
     "mini/generator.yaml": ("talkvid.training.mini_generator", "GeneratorTraining"),
     "mini/head_motion.yaml": ("talkvid.training.mini_motion", "MotionTraining"),
@@ -47,7 +49,7 @@ def test_a_settings_file_loads_into_its_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "mini"])
-@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
 def test_a_stage_file_says_its_own_stage(folder: str, stage: int) -> None:
     assert load_config(TrainConfig, CONFIGS / folder / f"stage_{stage}.yaml").run.stage == stage
 

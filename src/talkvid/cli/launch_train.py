@@ -205,6 +205,6 @@ def _config(environ: Mapping[str, str], *, root: Path, folder: Path) -> Path:
     if found.is_dir():
         found = found / f"stage_{stage}.yaml"
         if not found.is_file():
-            raise ValueError(f"STAGE={stage}: there is no {found}; stages are 1, 2 and 3")
+            raise ValueError(f"STAGE={stage}: there is no {found}; stages are 1 to 4")
     found = found.resolve()
     return found.relative_to(root) if found.is_relative_to(root) else found

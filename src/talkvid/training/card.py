@@ -13,9 +13,10 @@ from talkvid.model.adapters import Adapters
 from talkvid.model.bundle import ModelBundle
 from talkvid.model.checkpoints import step_of
 from talkvid.training.config import TrainConfig
+from talkvid.training.config_distil import DISTILLATION
 from talkvid.training.logbook import CSV_NAME, read_losses
 from talkvid.training.provenance import RECORD, versions
-from talkvid.training.run_folder import EMA_FOLDER, SETTINGS_FILE
+from talkvid.training.run_folder import EMA_FOLDER, ROUNDS_FOLDER, SETTINGS_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,9 @@ def _training(source: Path, noted: Mapping[str, Any], step: int | None) -> Rows:
         f"reference {loss.reference_drop:g}",
     )
     yield "left out at random", f"{everything}, {reference}, key points {loss.kps_drop:g}"
+    if run.stage == DISTILLATION:
+        steps = ", ".join(map(str, config.distil.student_steps)) or "any number of"
+        yield "distilled", f"guidance {config.distil.guidance_scale:g}; rounds of {steps} steps"
     if config.lora.rank:
         scale = f"rank {config.lora.rank}, alpha {config.lora.alpha or config.lora.rank:g}"
         yield "adapters", f"{scale}, on {', '.join(config.lora.targets)}"
@@ -138,8 +142,11 @@ def _losses(source: Path, step: int | None) -> Rows:
 
 
 def _beside(source: Path, name: str) -> Path | None:
-    """Return a file of the run folder, which for a running mean of the weights is the folder above."""
-    for folder in (source, source.parent) if source.name == EMA_FOLDER else (source,):
+    """Return a file of the run folder: one folder above a running mean's, two above a round's."""
+    above = {EMA_FOLDER: source.parent}.get(source.name)
+    if source.parent.name == ROUNDS_FOLDER:
+        above = source.parent.parent
+    for folder in (source,) if above is None else (source, above):
         if (folder / name).is_file():
             return folder / name
     return None

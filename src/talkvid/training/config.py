@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from talkvid.training.config_checks import among, at_least, share
+from talkvid.training.config_distil import DISTILLATION, DistilConfig, check_distillation
+
 RECIPES = ("reference", "repaired")
 PRECISIONS = ("fp32", "fp16", "bf16")
 ENGINES = ("single", "ddp", "deepspeed")
@@ -50,17 +53,17 @@ class RunConfig:
     """Where curves and samples go besides losses.csv: tensorboard, mlflow, wandb."""
 
     def __post_init__(self) -> None:
-        _among("run.recipe", self.recipe, RECIPES)
-        _among("run.precision", self.precision, PRECISIONS)
-        _among("run.engine", self.engine, ENGINES)
-        _among("run.offload", self.offload, OFFLOADS)
+        among("run.recipe", self.recipe, RECIPES)
+        among("run.precision", self.precision, PRECISIONS)
+        among("run.engine", self.engine, ENGINES)
+        among("run.offload", self.offload, OFFLOADS)
         for name in self.trackers:
-            _among("run.trackers", name, TRACKERS)
-        _among("run.stage", self.stage, (1, 2, 3))
-        _at_least("run.max_steps", self.max_steps, 1)
-        _at_least("run.save_every", self.save_every, 0)
-        _at_least("run.log_every", self.log_every, 1)
-        _at_least("run.num_processes", self.num_processes, 1)
+            among("run.trackers", name, TRACKERS)
+        among("run.stage", self.stage, (1, 2, 3, DISTILLATION))
+        at_least("run.max_steps", self.max_steps, 1)
+        at_least("run.save_every", self.save_every, 0)
+        at_least("run.log_every", self.log_every, 1)
+        at_least("run.num_processes", self.num_processes, 1)
         if not self.train or "/" in self.train or self.train in (".", ".."):
             raise ValueError(
                 f"run.train must be a plain name, got {self.train!r}; it becomes a folder's name"
@@ -76,7 +79,7 @@ class ModelConfig:
     config_path: str | None = None
     """Architecture of the whole model (a `config.json` of ours); empty takes the published one."""
     start_from: str | None = None
-    """Folder of weights to start from; empty: the previous stage's latest for stages 2 and 3."""
+    """Folder of weights to start from; empty: the previous stage's latest for stages 2, 3 and 4."""
     random_init: bool = False
     """Start stage 1 from random weights when no path is given (small models, tests)."""
     unet_config_path: str | None = None
@@ -103,8 +106,8 @@ class LoraConfig:
     """Ends of the names of the linear layers that get an adapter, among the networks the stage trains."""
 
     def __post_init__(self) -> None:
-        _at_least("lora.rank", self.rank, 0)
-        _share("lora.dropout", self.dropout)
+        at_least("lora.rank", self.rank, 0)
+        share("lora.dropout", self.dropout)
         if self.alpha < 0:
             raise ValueError(f"lora.alpha must be at least 0, got {self.alpha}; 0 takes the rank")
         if self.rank and not self.targets:
@@ -132,9 +135,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for name in ("train_bs", "num_frames", "width", "height"):
-            _at_least(f"data.{name}", getattr(self, name), 1)
-        _at_least("data.reference_margin", self.reference_margin, 0)
-        _at_least("data.num_workers", self.num_workers, 0)
+            at_least(f"data.{name}", getattr(self, name), 1)
+        at_least("data.reference_margin", self.reference_margin, 0)
+        at_least("data.num_workers", self.num_workers, 0)
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,8 @@ class AugmentConfig:
     """Largest relative change of brightness, contrast and saturation; 0 changes nothing."""
 
     def __post_init__(self) -> None:
-        _share("augment.flip_probability", self.flip_probability)
-        _share("augment.colour", self.colour)
+        share("augment.flip_probability", self.flip_probability)
+        share("augment.colour", self.colour)
         if not 0 < self.min_crop <= 1:
             raise ValueError(f"augment.min_crop must be above 0 and at most 1, got {self.min_crop}")
 
@@ -176,7 +179,7 @@ class LossConfig:
         if self.snr_gamma < 0:
             raise ValueError(f"loss.snr_gamma must be >= 0, got {self.snr_gamma}; 0 turns the weighting off")
         for name in ("unconditional_probability", "reference_drop", "kps_drop"):
-            _share(f"loss.{name}", getattr(self, name))
+            share(f"loss.{name}", getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -195,8 +198,8 @@ class OptimizerConfig:
     """Micro-batches per optimiser step."""
 
     def __post_init__(self) -> None:
-        _among("optimizer.name", self.name, OPTIMIZERS)
-        _at_least("optimizer.accumulation", self.accumulation, 1)
+        among("optimizer.name", self.name, OPTIMIZERS)
+        at_least("optimizer.accumulation", self.accumulation, 1)
         if self.learning_rate <= 0:
             raise ValueError(f"optimizer.learning_rate must be above 0, got {self.learning_rate}")
 
@@ -217,10 +220,10 @@ class ValidationConfig:
     guidance_scale: float = 3.5
 
     def __post_init__(self) -> None:
-        _at_least("validation.every", self.every, 1)
-        _at_least("validation.num_batches", self.num_batches, 1)
-        _at_least("validation.num_videos", self.num_videos, 0)
-        _at_least("validation.num_inference_steps", self.num_inference_steps, 1)
+        at_least("validation.every", self.every, 1)
+        at_least("validation.num_batches", self.num_batches, 1)
+        at_least("validation.num_videos", self.num_videos, 0)
+        at_least("validation.num_inference_steps", self.num_inference_steps, 1)
         if self.video_s <= 0:
             raise ValueError(f"validation.video_s must be above 0, got {self.video_s}")
         if not 1 <= self.guidance_scale <= 100:
@@ -243,8 +246,13 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
 
     def __post_init__(self) -> None:
+        if self.run.stage == DISTILLATION:
+            self._check_distillation()
+        elif self.distil != DistilConfig():
+            raise ValueError(f"distil: stage {self.run.stage} has no teacher; set run.stage={DISTILLATION}")
         if self.model.new_audio_projection and self.lora.rank:
             raise ValueError(
                 "model.new_audio_projection=true with lora.rank: a random projection has to train whole; set "
@@ -258,21 +266,20 @@ class TrainConfig:
                 f"augment.colour={self.augment.colour:g}: set these to 1 and 0, or data.latent_cache=null"
             )
 
+    def _check_distillation(self) -> None:
+        loss = self.loss
+        check_distillation(
+            self.distil,
+            max_steps=self.run.max_steps,
+            must_be={
+                "loss.unconditional_probability": (loss.unconditional_probability, 0),
+                "loss.reference_drop": (loss.reference_drop, 0),
+                "loss.kps_drop": (loss.kps_drop, 0),
+                "validation.guidance_scale": (self.validation.guidance_scale, 1),
+                "model.new_audio_projection": (self.model.new_audio_projection, False),
+            },
+        )
+
     def meta_paths(self) -> list[str]:
         """Return the training lists: those named, or the one that bears the training's name."""
         return list(self.data.meta_paths) or [f"data/{self.run.train}.json"]
-
-
-def _among(key: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{key} must be one of {', '.join(map(str, choices))}, got {value!r}")
-
-
-def _at_least(key: str, value: int, least: int) -> None:
-    if value < least:
-        raise ValueError(f"{key} must be at least {least}, got {value}")
-
-
-def _share(key: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{key} must be between 0 and 1, got {value}")

@@ -79,12 +79,14 @@ class TalkingHeadNetworks(nn.Module):
         audio_windows: Tensor | None,
         kps_drop: Tensor | None = None,
         reference_drop: Tensor | None = None,
+        reference_weight: float = 1.0,
+        audio_weight: float = 1.0,
     ) -> Tensor:
         """Return the prediction: noisy latents (B C F h w), timesteps (B,) -> (B C' F h w).
 
         reference_latents (B C h w), kps_images (B 3 F H W) in [0, 1], audio_windows (B F W D); None is an
         absent condition. kps_drop (B,) bool hides a clip's key points; reference_drop (blocks B F) bool
-        hides the reference from a frame in one block.
+        hides the reference from a frame in one block; the weights scale the output of their attention.
         """
         kps_features = None
         if kps_images is not None:
@@ -102,5 +104,7 @@ class TalkingHeadNetworks(nn.Module):
             kps_features=kps_features,
             reference=features,
             reference_drop=None if features is None else reference_drop,
+            reference_weight=reference_weight,
+            audio_weight=audio_weight,
         )
         return prediction

@@ -7,8 +7,12 @@ from dataclasses import asdict
 from talkvid import config as settings
 from talkvid.dataset.index import Clip
 from talkvid.dataset.talking_face import TalkingFaceDataset
+from talkvid.model.bundle import ModelBundle
 from talkvid.training.clips import read_batches, usable_clips, window_settings
 from talkvid.training.config import TrainConfig
+from talkvid.training.config_distil import DISTILLATION
+from talkvid.training.distil import COLUMNS, DistilTask
+from talkvid.training.distil_start import distillation_record, distillation_task
 from talkvid.training.engine import Engine, build_engine, memory_savings
 from talkvid.training.engine_processes import Processes
 from talkvid.training.latents import open_latents
@@ -48,7 +52,7 @@ def _train(config: TrainConfig, engine: Engine) -> list[float]:
     resuming = checkpoint is not None
     bundle = starting_model(run, config.model, folder=folder, resuming=resuming, speech=speech)
     record = training_record(config, clips, bundle, resuming=resuming)
-    task = TalkingHeadTask(bundle, loss=config.loss)
+    task = build_task(config, bundle, folder=folder, resuming=resuming, processes=processes)
     # Adapters change what has been trained, so nothing of that is set to zero for them.
     task.network.enter_stage(run.stage, recipe=run.recipe, zero=not resuming and not config.lora.rank)
     if config.lora.rank:
@@ -103,8 +107,19 @@ def _train(config: TrainConfig, engine: Engine) -> list[float]:
             validate_every=config.validation.every,
             record=_record(config, clips),
             trackers=trackers,
+            before_step=task.before_step if isinstance(task, DistilTask) else None,
+            columns=COLUMNS if isinstance(task, DistilTask) else (),
         )
         return trainer.train()
+
+
+def build_task(
+    config: TrainConfig, bundle: ModelBundle, *, folder: RunFolder, resuming: bool, processes: Processes
+) -> TalkingHeadTask:
+    """Return what the stage learns: clips, or what a teacher predicts."""
+    if config.run.stage != DISTILLATION:
+        return TalkingHeadTask(bundle, loss=config.loss)
+    return distillation_task(config, bundle, folder=folder, resuming=resuming, processes=processes)
 
 
 def _validation(
@@ -137,4 +152,5 @@ def _record(config: TrainConfig, clips: Sequence[Clip]) -> dict[str, object]:
         "optimizer": config.optimizer.name,
         "num_clips": len(clips),
         "lora": asdict(config.lora) if config.lora.rank else None,
+        "distil": distillation_record(config) if config.run.stage == DISTILLATION else None,
     }

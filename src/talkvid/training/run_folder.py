@@ -19,6 +19,8 @@ STATE_FILE = "state.json"
 SETTINGS_FILE = "settings.yaml"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 EMA_FOLDER = "ema"
+ROUNDS_FOLDER = "rounds"
+"""Folder of the students that a distillation made on its way."""
 DESCRIPTION = ("config.json", "vae.safetensors")
 """What makes exported networks a whole checkpoint."""
 _PARTIAL = ".partial-"
@@ -50,7 +52,7 @@ class RunFolder:
         for leftover in self.path.glob(f"{_PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         latest = self.latest_checkpoint()
-        for folder in (self.path, self.path / EMA_FOLDER):
+        for folder in (self.path, self.path / EMA_FOLDER, *self.path.glob(f"{ROUNDS_FOLDER}/*")):
             _clear(folder, behind=None if latest is None else max(self.checkpoints()))
         if resume and latest is None:
             logger.info("%s holds no complete checkpoint: starting at step 0", self.path)

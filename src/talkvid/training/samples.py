@@ -132,6 +132,7 @@ class SampleVideos:
 
         A month of training does not end because a disk was full for a moment.
         """
+        self.settings = replace(self.settings, **self.task.sampling)
         folder = self.folder / SAMPLES_FOLDER / f"step-{step}"
         rows = []
         for sample in self.samples:

@@ -1,4 +1,4 @@
-"""The three stages: what each trains and what it sets to zero first, as rows of a table."""
+"""The stages: what each trains and what it sets to zero first, as rows of a table."""
 
 import logging
 import re
@@ -56,6 +56,8 @@ STAGES: dict[int, Stage] = {
         ("denoising_unet.audio", "denoising_unet.motion", "audio_projection"), ("temporal_out", "audio_out")
     ),
     3: Stage(("reference_net", "denoising_unet", "v_kps_guider", "audio_projection")),
+    # Distillation: the denoiser learns to predict as a guided one; what it is told stays what it was.
+    4: Stage(("denoising_unet",)),
 }
 
 Networks = Mapping[str, nn.Module]

@@ -34,7 +34,7 @@ class TalkingHeadTask:
         self.lora = LoraConfig()
         self.base = bundle.config.name
         self.schedule = NoiseSchedule()
-        self.network = _networks(bundle)
+        self.network = networks_of(bundle)
         vae = bundle.vae
         assert isinstance(vae, ImageAutoencoder)
         self.vae = vae
@@ -70,6 +70,11 @@ class TalkingHeadTask:
     def device(self) -> torch.device:
         """Return where the networks are."""
         return next(self.network.parameters()).device
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Return settings of sampling that follow from what is learned now, none in most stages."""
+        return {}
 
     def loss(self, network: nn.Module, batch: Batch, random: StepRandom) -> StepOutput:
         """Return the loss of a batch under the step's random numbers."""
@@ -132,7 +137,8 @@ def _drawn_from(random: StepRandom) -> Iterator[None]:
         yield
 
 
-def _networks(bundle: ModelBundle) -> TalkingHeadNetworks:
+def networks_of(bundle: ModelBundle) -> TalkingHeadNetworks:
+    """Return the trained networks of a model; ValueError when it is of another kind or lacks one."""
     parts = {
         "reference_net": bundle.reference_net,
         "denoising_unet": bundle.denoising_unet,
@@ -143,7 +149,7 @@ def _networks(bundle: ModelBundle) -> TalkingHeadNetworks:
     if missing or bundle.config.condition != "none" or bundle.config.prediction_type != "v_prediction":
         reason = f"it has no {missing[0]}" if missing else "it was built for another kind of training"
         raise ValueError(
-            f"model {bundle.config.name!r} cannot be trained in the three stages: {reason}; choose another "
+            f"model {bundle.config.name!r} cannot be trained in these stages: {reason}; choose another "
             "model.config_path or model.start_from"
         )
     return TalkingHeadNetworks(**parts)  # type: ignore[arg-type]

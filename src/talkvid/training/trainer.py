@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ class Trainer:
     Every process of the engine has one; the main one alone logs, validates and writes networks. `batches`
     gives the micro-batches from a place on; `validate` gives losses without gradient, every `validate_every`
     steps, and is only needed in the main process, as are `trackers`; `record` are settings that a resumed run
-    must share.
+    must share. `before_step` is told by every process how many steps are done, and is given what exports the
+    networks as they are into a folder inside the run's. `columns` are parts of the loss for losses.csv.
     """
 
     def __init__(
@@ -51,11 +52,14 @@ class Trainer:
         validate_every: int = 1000,
         record: Mapping[str, Any] | None = None,
         trackers: Sequence[Tracker] = (),
+        before_step: Callable[[int, Callable[[str], None]], None] | None = None,
+        columns: Sequence[str] = (),
     ) -> None:
         self.task, self.run_config, self.optimizer_config = task, run, optimizer
         self.engine, self.processes = engine, engine.processes
         self.folder, self.batches = folder, batches
         self.validate, self.validate_every, self.trackers = validate, validate_every, trackers
+        self.before_step, self.columns = before_step, (*COLUMNS, *columns)
         self.validates = self.processes.from_main(lambda: validate is not None)
         self.record = {
             **(record or {}),
@@ -111,10 +115,22 @@ class Trainer:
             self.folder.drop_old_checkpoints(self.run_config.keep_states)
             logger.info("saved step %d in %s", self.step, self.folder.path)
 
+    def export_into(self, name: str) -> None:
+        """Write the networks, those of the running mean where there is one, into a folder of the run."""
+
+        def write() -> None:
+            with nullcontext() if self.mean is None else self.mean.applied():
+                self.task.export(self.folder.companion(name), self.step)
+
+        with self.engine.whole():
+            self.processes.from_main(write)
+
     def _steps(self, stream: Iterator[Any], write: Callable[[dict[str, float]], None]) -> list[float]:
         run = self.run_config
         losses = []
         while self.step < run.max_steps:
+            if self.before_step is not None:
+                self.before_step(self.step, self.export_into)
             values = self._one_step(stream)
             losses.append(values["loss"])
             if self.validates and self.step % self.validate_every == 0:
@@ -246,7 +262,8 @@ class Trainer:
             yield lambda values: None
             return
         run = self.run_config
-        logbook = Logbook(self.folder.path, first_step=self.step, columns=COLUMNS, trackers=self.trackers)
+        columns, trackers = self.columns, self.trackers
+        logbook = Logbook(self.folder.path, first_step=self.step, columns=columns, trackers=trackers)
         progress = Progress(self.step, run.max_steps)
 
         def write(values: dict[str, float]) -> None:

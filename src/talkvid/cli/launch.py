@@ -1,6 +1,6 @@
 """Environment and process launch behind `scripts/*.sh`: standard library only, run as a plain file.
 
-    python3 src/talkvid/cli/launch.py inference|train|curate|evaluate|test|doctor|models [arguments]
+    python3 src/talkvid/cli/launch.py inference|train|curate|evaluate|app|test|doctor|models [arguments]
 
 The environment is the active one if this checkout of talkvid is installed there, else `.venv` in the
 repository root (or TALKVID_VENV), created and installed on first use and after a change of pyproject.toml.
@@ -46,6 +46,7 @@ NEEDED_MODULES = {
     "dev": ["pytest", "importlinter", "scenedetect", "pyarrow"],
     "curation": ["scenedetect", "pyarrow"],
     "eval": ["scenedetect"],
+    "app": ["gradio"],
     "train": ["tensorboard", "matplotlib", "peft"],
     "deepspeed": ["deepspeed"],
 }
@@ -105,7 +106,7 @@ def ensure_python(arguments: list[str]) -> None:
 def extras_for(job: str) -> list[str]:
     """Return the extras of pyproject.toml that a job needs; DeepSpeed where a GPU or ENGINE asks for it."""
     if job != "train":
-        return {"test": ["dev"], "curate": ["curation"], "evaluate": ["eval"]}.get(job, [])
+        return {"test": ["dev"], "curate": ["curation"], "evaluate": ["eval"], "app": ["app", "curation"]}.get(job, [])
     wants_deepspeed = has_nvidia() or asked_training().engine == "deepspeed"
     return ["train", "deepspeed"] if wants_deepspeed else ["train"]
 
@@ -290,6 +291,7 @@ COMMANDS: dict[str, Callable[[str, list[str]], tuple[list[str], Path | None]]] =
     "test": test_command,
     "curate": functools.partial(verb_command, "curate"),
     "evaluate": functools.partial(verb_command, "evaluate"),
+    "app": functools.partial(verb_command, "app"),
     "doctor": functools.partial(verb_command, "doctor"),
     "models": functools.partial(verb_command, "models"),
 }

@@ -19,6 +19,7 @@ VERBS = {
     "curate": "turn raw videos into the clips worth training on, every reject with its reason",
     "evaluate": "score finished videos, the truth and controls beside them, with a report",
     "train": "train one of the three stages",
+    "app": "serve the web page: generate in a browser, browse a curated data set, read a report",
     "study": "ask real raters: blind trials as web pages, and what their answers say",
     "models": "fetch the published checkpoints into model_ckpts/, or export a trained one",
     "doctor": "say what is installed, what will be used and what is missing",

@@ -15,7 +15,7 @@ from talkvid.evaluation.raters.answers import read_answers
 from talkvid.evaluation.raters.key import Key, read_key
 from talkvid.evaluation.raters.make import StudyRequest, make_study
 from talkvid.evaluation.raters.questions import Kind
-from tests.evaluation.raters.browser import Browser, find_chromium
+from tests.browser import Browser, find_chromium
 
 CHROMIUM = find_chromium()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium program is installed")

@@ -169,6 +169,13 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
+    def give_file(self, selector: str, path: Path) -> None:
+        """Choose a file in the file input that the selector finds, as in the dialog of the browser."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        found = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        assert found, f"no {selector}"
+        self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=found)
+
     def press(self, key: str) -> None:
         code, text = KEYS[key] if key in KEYS else (ord(key.upper()), key)
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, text=text)

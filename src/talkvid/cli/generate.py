@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from talkvid.cli import generate_many
 from talkvid.inference.settings import (
     FACE_BACKENDS,
     FRAMINGS,
@@ -22,6 +23,7 @@ from talkvid.model.bundle_config import SAMPLERS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the verb; those without a default take it from the checkpoint's config."""
     _add_inputs(parser.add_argument_group("input and output"))
+    generate_many.add_many_arguments(parser.add_argument_group("many videos"))
     _add_model(parser.add_argument_group("model"))
     _add_parts(parser.add_argument_group("parts of a V-Express model (default: below model_ckpts/)"))
     _add_device(parser.add_argument_group("device"))
@@ -32,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return 0 after the video was written and its path printed."""
     values = {name: value for name, value in vars(args).items() if value not in (None, "")}
+    if generate_many.is_wanted(args):
+        settings = GenerateSettings(**_known(GenerateSettings, values))
+        return generate_many.run(args, _known(LoadOptions, values), settings)
     options = LoadOptions(**_known(LoadOptions, values))
     settings = GenerateSettings(**_known(GenerateSettings, values))
     output = args.output_path or default_output(args.reference_image_path, args.audio_path)
@@ -60,14 +65,11 @@ def _known(schema: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_inputs(group: Any) -> None:
-    group.add_argument(
-        "--reference_image_path", "--portrait", type=Path, required=True, help="picture of one person"
-    )
+    group.add_argument("--reference_image_path", "--portrait", type=Path, help="picture of one person")
     group.add_argument(
         "--audio_path",
         "--audio",
         type=Path,
-        required=True,
         help="speech: any sound file, or a video with sound",
     )
     group.add_argument(

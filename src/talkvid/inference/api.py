@@ -11,6 +11,7 @@ from typing import Any
 
 from talkvid.face.detect import FaceDetector, build_detector
 from talkvid.inference.device import Placement, choose_autoencoder_dtype, choose_device, choose_dtype
+from talkvid.inference.found import find_checkpoint, part_paths
 from talkvid.inference.job import Job, check_output, prepare_job, read_inputs
 from talkvid.inference.many_devices import choose_devices
 from talkvid.inference.parts import PartsWriter, mention_parts
@@ -32,8 +33,7 @@ from talkvid.inference.stream import FrameStream
 from talkvid.inference.timing import Timings
 from talkvid.media.audio import AudioSource
 from talkvid.media.writer import VideoWriter
-from talkvid.model.bundle import EMBEDDED_FOLDER, ModelBundle, load_bundle
-from talkvid.model.checkpoints import Checkpoint, PartPaths, locate
+from talkvid.model.bundle import ModelBundle, load_bundle
 from talkvid.records import Array
 from talkvid.speech.features import SpeechEncoder, build_speech_encoder
 
@@ -77,7 +77,7 @@ class TalkVidInference:
             windows_per_batch=self.options.windows_per_batch,
             compiles=self.options.compile,
         )
-        self.checkpoint = self._find()
+        self.checkpoint = find_checkpoint(self.options)
         self.config = self.checkpoint.config
         self._detector: FaceDetector | None = None
         self._bundle: ModelBundle | None = None
@@ -174,8 +174,7 @@ class TalkVidInference:
         self, settings: GenerateSettings, reference_image: PathLike, audio_file: PathLike, timings: Timings
     ) -> Job:
         """Return what is known before the networks are read; ValueError for what is wrong with it."""
-        video = resolve(settings, self.config)
-        self._check_window(video)
+        video = self.check(settings)
         picture, waveform = read_inputs(reference_image, audio_file, timings)
         announce(self.config, self.options, video, self.placement, self._face_detector(video).name)
         return prepare_job(
@@ -241,33 +240,16 @@ class TalkVidInference:
             metadata=metadata,
         )
 
-    def _find(self) -> Checkpoint:
-        """Return config and files of the checkpoint, before any is read; refuse what the options forbid."""
-        parts = self._parts()
-        path = self.options.checkpoint_path
-        if path is None and not parts.networks() and parts.unet_config_path is None:
-            path = EMBEDDED_FOLDER
-        found = locate(None if path is None else os.fspath(path), parts=parts)
-        config = found.config
-        if self.options.commercial_safe and not config.commercial_use:
-            raise ValueError(
-                f"commercial_safe: the weights of {config.name} forbid commercial use "
-                f"({config.license or 'no licence stated'}); give --checkpoint_path to weights that allow it"
-            )
-        return found
-
-    def _parts(self) -> PartPaths:
-        names = [entry.name for entry in fields(PartPaths)]
-        given = {name: getattr(self.options, name) for name in names}
-        return PartPaths(**{name: os.fspath(value) for name, value in given.items() if value is not None})
-
-    def _check_window(self, video: VideoSettings) -> None:
+    def check(self, settings: GenerateSettings) -> VideoSettings:
+        """Return the settings with the checkpoint's defaults filled in; ValueError for what it cannot do."""
+        video = resolve(settings, self.config)
         motion = self.config.modules["denoising_unet"].config.get("motion")
         longest = motion.get("max_frames") if motion else None
         if longest is not None and video.context_frames > longest:
             raise ValueError(
                 f"context_frames: this checkpoint sees {longest} frames at most, got {video.context_frames}"
             )
+        return video
 
     def _face_detector(self, video: VideoSettings) -> FaceDetector:
         if self._detector is None:
@@ -286,7 +268,7 @@ class TalkVidInference:
             path = self.options.checkpoint_path
             self._bundle = load_bundle(
                 None if path is None else os.fspath(path),
-                parts=self._parts(),
+                parts=part_paths(self.options),
                 dtype=self.placement.dtype,
                 test_stage=self.options.test_stage,
             )

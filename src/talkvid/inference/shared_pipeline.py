@@ -1,6 +1,7 @@
 """What one of several processes does for a video: its windows, and the frames it finishes."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 
@@ -10,6 +11,7 @@ from talkvid.inference.pipeline import DECODE_BATCH, Pipeline
 from talkvid.inference.scene import Scene, build_conditions
 from talkvid.inference.settings import VideoSettings
 from talkvid.model.bundle import ModelBundle
+from talkvid.model.vae import ImageAutoencoder
 from talkvid.records import Array
 
 
@@ -34,17 +36,23 @@ def share_of_pictures(
     with placement.use(*modules):
         conditions = build_conditions(bundle, placement, scene, settings)
         reference = pipeline.project_reference(conditions.reference_picture)
+        predict = pipeline.predictor(settings, conditions, reference)
+        factor = cast(ImageAutoencoder, bundle.vae).factor
+        height, width = settings.image_height // factor, settings.image_width // factor
         for handed, ended in stream_share(
             scene.num_frames,
             settings.num_inference_steps,
             share,
             size=settings.context_frames,
             overlap=settings.context_overlap,
-            predict=pipeline.predictor(settings, conditions, reference),
+            predict=predict,
             update=pipeline.solver(settings),
             initial=conditions.initial,
             exchange=exchange,
             first_frame=first_frame,
+            windows_per_batch=predict.batch_size(
+                min(settings.context_frames, scene.num_frames), height, width
+            ),
         ):
             for first in range(0, len(handed), DECODE_BATCH):
                 chunk = handed[first : first + DECODE_BATCH]

@@ -25,7 +25,7 @@ def build_browse_tab(gr: Any, folder: Path, scratch: Path) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
             gallery = gr.Gallery(
-                label="Clips", columns=4, height="auto", allow_preview=False, buttons=[], elem_id="clips",
+                label="Clips", columns=4, height=640, allow_preview=False, buttons=[], elem_id="clips",
                 interactive=False, object_fit="contain",
             )  # fmt: skip
             page = gr.Number(1, precision=0, minimum=1, label="Page", elem_id="page")
@@ -46,6 +46,7 @@ def _slider(gr: Any, one: ScoreRange) -> Any:
         one.low,
         one.high,
         value=one.open_end,
+        step=one.step,
         label=f"{one.stage}.{one.score} {side}",
         info=rule,
         min_width=240,

@@ -1,5 +1,6 @@
 """A curated data set as the page shows it: filtered by scores, clip by clip, with the reason of each."""
 
+import math
 import shutil
 import threading
 from collections.abc import Collection, Mapping
@@ -42,6 +43,11 @@ class ScoreRange:
     def key(self) -> tuple[str, str]:
         """Return stage and score."""
         return self.stage, self.score
+
+    @property
+    def step(self) -> float:
+        """Return by how much the slider moves."""
+        return rounded(self.low, self.high)[2]
 
     @property
     def open_end(self) -> float:
@@ -148,15 +154,15 @@ class CuratedSet:
             lines.append(tag("p", name(spot), f", {size}"))
         rows = [
             [
-                rule_text(self.table.rules[int(checks.rule[number])]),
+                "passed" if checks.passed[number] else tag("b", "failed"),
+                name(rule_text(self.table.rules[int(checks.rule[number])])),
                 f"{checks.value[number]:.4g}",
                 f"{checks.margin[number]:+.3g}",
-                "passed" if checks.passed[number] else "failed",
             ]
             for number in np.flatnonzero(checks.row == row)
         ]
         if rows:
-            lines.append(table(["rule", "value", "margin", ""], rows, numbers=(1, 2)))
+            lines.append(table(["", "rule", "value", "margin"], rows, numbers=(2, 3)))
         return join(lines)
 
     def _clip_id(self, row: int) -> str:
@@ -175,8 +181,20 @@ class CuratedSet:
                 rule = rules.get(key)
                 upward = rule is None or rule.op.startswith(">")
                 threshold = None if rule is None else rule.threshold
-                found.append(ScoreRange(*key, float(known.min()), float(known.max()), upward, threshold))
+                low, high, _ = rounded(float(known.min()), float(known.max()))
+                found.append(ScoreRange(*key, low, high, upward, threshold))
         return found
+
+
+def rounded(low: float, high: float) -> tuple[float, float, float]:
+    """Return ends that enclose a range in about a hundred steps of 1, 10, 0.1 …, and the step."""
+    step = 10.0 ** (math.floor(math.log10(high - low)) - 2)
+    digits = max(0, -round(math.log10(step)))
+    return (
+        round(math.floor(low / step) * step, digits),
+        round(math.ceil(high / step) * step, digits),
+        round(step, digits),
+    )
 
 
 def counted(set_: CuratedSet) -> str:

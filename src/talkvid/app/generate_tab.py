@@ -38,8 +38,8 @@ def build_generate_tab(gr: Any, service: Service, samples: list[list[str]]) -> N
         with gr.Column(min_width=320):
             inputs = build_inputs(gr, service.config, service.limits, samples)
             with gr.Row():
-                go = gr.Button("Generate", variant="primary", elem_id="go")
-                stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="stop")
+                go = gr.Button("Generate", variant="primary", min_width=120, elem_id="go")
+                stop = gr.Button("Stop", variant="stop", min_width=120, interactive=False, elem_id="stop")
         with gr.Column(min_width=320):
             status = gr.HTML(status_view.EMPTY, elem_id="status")
             video = gr.Video(
@@ -80,7 +80,7 @@ def _connect(gr: Any, service: Service, inputs: Inputs, *, go: Any, stop: Any, o
         show_progress="hidden",
         trigger_mode="once",
     )
-    stop.click(leave, queue=False, api_name="stop", show_progress="hidden")
+    stop.click(leave, api_name="stop", concurrency_limit=None, show_progress="hidden")
 
 
 @dataclass(frozen=True)

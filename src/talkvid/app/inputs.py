@@ -35,8 +35,7 @@ def build_inputs(gr: Any, config: BundleConfig, limits: Limits, samples: list[li
         editable=False, buttons=[], elem_id="speech",
     )  # fmt: skip
     if samples:
-        labels = [Path(portrait_path).parent.name for portrait_path, _ in samples]
-        gr.Examples(samples, [portrait, sound], label="Samples", example_labels=labels, elem_id="samples")
+        _build_samples(gr, samples, portrait, sound)
     found = {"portrait": portrait, "sound": sound}
     with gr.Accordion("Head motion from a video", open=False, elem_id="driving-box"):
         found["driving_video"] = gr.Video(
@@ -45,6 +44,21 @@ def build_inputs(gr: Any, config: BundleConfig, limits: Limits, samples: list[li
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         found |= _settings(gr, config, limits)
     return Inputs(tuple(found), tuple(found.values()))
+
+
+def _build_samples(gr: Any, samples: list[list[str]], portrait: Any, sound: Any) -> None:
+    """Show the samples' portraits; a chosen one is put into both inputs."""
+    pictures = [(picture, Path(picture).parent.name) for picture, _ in samples]
+    gallery = gr.Gallery(
+        pictures, label="Samples, with speech", height=160, allow_preview=False, buttons=[],
+        interactive=False, object_fit="contain", elem_id="samples",
+    )  # fmt: skip
+
+    def choose(event: Any) -> list[str]:
+        return samples[event.index]
+
+    choose.__annotations__ = {"event": gr.SelectData}
+    gallery.select(choose, None, [portrait, sound], api_visibility="private", show_progress="hidden")
 
 
 def _settings(gr: Any, config: BundleConfig, limits: Limits) -> dict[str, Any]:

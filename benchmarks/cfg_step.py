@@ -74,6 +74,16 @@ class Step:
             reference=self.cache,
         )
 
+    def conditional(self) -> Tensor:
+        """One step without guidance."""
+        return self.denoiser(
+            self.latents,
+            self.timesteps,
+            audio_tokens=self.tokens,
+            kps_features=self.kps,
+            reference=self.cache,
+        )
+
     def plain(self) -> Tensor:
         """The same step with attention to zeros and a projection of the reference per frame."""
         both = self.denoiser(

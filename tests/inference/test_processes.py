@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from talkvid import TalkVidInference
+from talkvid.inference.processes import _complaint
 from talkvid.inference.settings import GenerateSettings, LoadOptions
 from talkvid.inference.timing import Timings
 
@@ -93,6 +94,31 @@ def test_a_mistake_found_in_a_process_is_told_as_alone(
     with pytest.raises(FileNotFoundError, match="vae"):
         list(model.generate_stream(portrait, speech))
     assert children() == 0
+
+
+def test_what_went_wrong_first_is_told_and_not_what_followed() -> None:
+    class Ended:
+        def __init__(self, name: str, exitcode: int | None, *words: object) -> None:
+            self.name, self.process = name, self
+            self.exitcode = exitcode
+            self.pipe, theirs = multiprocessing.Pipe()
+            for word in words:
+                theirs.send(word)
+            theirs.close()
+
+        def join(self, timeout: float) -> None:
+            assert timeout < 10
+
+        def epitaph(self) -> str:
+            return "was killed by SIGSEGV"
+
+    lost = RuntimeError("Connection closed by peer")
+    cause = ValueError("no room for temporary data")
+    crew = [Ended("process 1", 1, lost), Ended("process 2", 1, (3, "picture"), cause), Ended("process 3", 0)]
+    assert str(_complaint(crew)) == str(cause)  # type: ignore[arg-type]
+    assert isinstance(_complaint(crew[:1]), ChildProcessError)  # type: ignore[arg-type]
+    killed = [Ended("process 1", 1, lost), Ended("process 2", -11)]
+    assert str(_complaint(killed)).startswith("process 2 was killed by SIGSEGV")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def stream_share(
     reach = window_reach(size, overlap)
     begin = first_window(num_frames, size, overlap, first_frame)
     owners: dict[int, list[int]] = {}
-    for number, window in enumerate(windows):
-        for frame in real_frames(window):
+    for number, frames in enumerate(windows):
+        for frame in real_frames(frames):
             owners.setdefault(frame, []).append(number % share.count)
     state = _State(share, coverage, owners, initial, update, num_steps, first_frame)
     for pairs in rounds(len(windows), num_steps, reach, share.count):

@@ -26,7 +26,8 @@ from talkvid.inference.timing import Timings
 from talkvid.media.audio import spool_audio
 from talkvid.records import Array
 
-START_GRACE_S = 5.0
+END_GRACE_S = 1.0
+"""One that failed is given this time to end, and its partners to say what they know."""
 LONGEST_WAIT_S = 1800.0
 """A process that hears nothing from the others for so long gives up."""
 
@@ -94,49 +95,53 @@ class _Member:
         self.pipe.close()
 
     def epitaph(self) -> str:
-        """Return how the process ended, in words."""
-        self.process.join(START_GRACE_S)
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            hint = "; out of memory?" if -code == signal.SIGKILL else ""
-            return f"was killed by {signal.Signals(-code).name}{hint}"
-        return f"ended with exit code {code}"
+        """Return which signal ended the process, in words."""
+        number = -(self.process.exitcode or 0)
+        hint = "; out of memory?" if number == signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(number).name}{hint}"
 
 
 def _receive(crew: Sequence[_Member], rank: int) -> tuple[int, Array]:
-    """Return the next (number, picture) of one process; raise what any of them complains of."""
+    """Return the next (number, picture) of one process; raise what went wrong in any of them."""
     wanted = crew[rank].pipe
     while not wanted.poll():
-        heard = connection.wait([wanted, *(member.process.sentinel for member in crew)])
-        dead = [member for member in crew if member.process.sentinel in heard and not member.pipe.poll()]
-        if dead and not wanted.poll() and not all(_ended_well(member) for member in dead):
-            raise _complaint(crew, dead[0])
-        if dead and wanted not in heard:
-            connection.wait([wanted], timeout=1.0)
+        connection.wait([wanted, *(member.process.sentinel for member in crew if member.process.is_alive())])
+        if not wanted.poll() and any(member.process.exitcode for member in crew):
+            raise _complaint(crew)
     try:
         message = wanted.recv()
     except (EOFError, ConnectionResetError):
-        raise _complaint(crew, crew[rank]) from None
-    if isinstance(message, BaseException):
-        raise _complaint(crew, crew[rank], message) from None
+        raise _complaint(crew) from None
+    if isinstance(message, Exception):
+        raise _complaint(crew, {crew[rank].name: message}) from None
     found: tuple[int, Array] = message
     return found
 
 
-def _ended_well(member: _Member) -> bool:
-    return member.process.exitcode == 0
-
-
-def _complaint(crew: Sequence[_Member], member: _Member, message: BaseException | None = None) -> Exception:
+def _complaint(crew: Sequence[_Member], told: dict[str, Exception] | None = None) -> Exception:
     """Return the error to raise: what went wrong first, not that the others lost their partner."""
-    for other in crew:
-        code = other.process.exitcode
-        if code is not None and code < 0:
-            return ChildProcessError(f"{other.name} {other.epitaph()}; the video was not made")
-    if isinstance(message, ValueError | FileNotFoundError | ImportError):
-        return type(message)(*message.args)
-    told = f"failed: {message}" if message is not None else member.epitaph()
-    return ChildProcessError(f"{member.name} {told}; the video was not made")
+    told = dict(told or {})
+    for member in crew:
+        member.process.join(END_GRACE_S)
+        if member.process.exitcode and member.process.exitcode < 0:
+            return ChildProcessError(f"{member.name} {member.epitaph()}; the video was not made")
+        if member.process.exitcode:
+            told |= _last_words(member)
+    for error in told.values():
+        if isinstance(error, ValueError | FileNotFoundError | ImportError):
+            return error
+    name, error = next(iter(told.items()), (crew[0].name, RuntimeError("it ended too early")))
+    return ChildProcessError(f"{name} failed: {error}; the video was not made")
+
+
+def _last_words(member: _Member) -> dict[str, Exception]:
+    """Return the error, by name, among what an ended process has sent; pictures are left aside."""
+    with contextlib.suppress(EOFError, ConnectionResetError):
+        while member.pipe.poll():
+            message = member.pipe.recv()
+            if isinstance(message, Exception):
+                return {member.name: message}
+    return {}
 
 
 def _serve(pipe: Any, order: Order, share: Share, device: str, meeting: str) -> None:
@@ -155,6 +160,7 @@ def _serve(pipe: Any, order: Order, share: Share, device: str, meeting: str) -> 
         )
         with contextlib.suppress(BrokenPipeError):
             pipe.send(told)
+        sys.exit(1)
 
 
 def _end_with_parent(pipe: Any) -> None:

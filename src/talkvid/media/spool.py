@@ -40,7 +40,7 @@ class Spool:
         assert rows.shape[1:] == self.row_shape, (rows.shape, self.row_shape)
         if not rows.size:
             return
-        data = memoryview(np.ascontiguousarray(rows, np.float32)).cast("B")
+        data = np.ascontiguousarray(rows, np.float32).data.cast("B")
         written = self._count * self._width * BYTES
         try:
             while data:
@@ -68,7 +68,7 @@ class Spool:
         count = max(stop - first, 0)
         rows = np.empty((count, *self.row_shape), np.float32)
         if rows.size:
-            left, place = memoryview(rows).cast("B"), first * self._width * BYTES
+            left, place = rows.data.cast("B"), first * self._width * BYTES
             while left:
                 done = os.preadv(self._file.fileno(), [left], place)
                 assert done, "the temporary file is shorter than it was"

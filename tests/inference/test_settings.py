@@ -77,9 +77,9 @@ def test_a_one_step_model_says_which_settings_it_does_not_use(caplog: pytest.Log
     assert not caplog.text
 
 
-def test_what_is_not_built_is_an_error_and_never_a_quiet_nothing() -> None:
-    with pytest.raises(ValueError, match="do_multi_devices_inference"):
-        LoadOptions(do_multi_devices_inference=True)
+def test_options_that_exclude_each_other_are_an_error_and_never_a_quiet_nothing() -> None:
+    with pytest.raises(ValueError, match="windows_per_batch"):
+        LoadOptions(do_multi_devices_inference=True, windows_per_batch=2)
 
 
 def test_the_commercial_safe_profile_refuses_insightface() -> None:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from talkvid.face.layout import CONTOUR_PARTS
+from talkvid.face.monotone import MonotoneCurve
 from talkvid.face.warp import sample
 from talkvid.records import Array, Face
 
@@ -48,8 +48,8 @@ class _Eye:
     corner: Array
     axis: Array
     width: float
-    upper: PchipInterpolator
-    lower: PchipInterpolator
+    upper: MonotoneCurve
+    lower: MonotoneCurve
     skin: float
 
     def local(self, points: Array) -> tuple[Array, Array]:
@@ -192,13 +192,13 @@ def _find_eye(face: Face, side: str) -> _Eye:
     )
 
 
-def _line(points: Array) -> PchipInterpolator:
+def _line(points: Array) -> MonotoneCurve:
     """Return the curve down(along) through `points` (N 2), corners at 0 and 1, without overshoot."""
     inner = points[(points[:, 0] > 0.02) & (points[:, 0] < 0.98)]
     inner = inner[np.argsort(inner[:, 0])]
     along, first = np.unique(np.concatenate([[0.0], inner[:, 0], [1.0]]), return_index=True)
     down = np.concatenate([[0.0], inner[:, 1], [0.0]])[first]
-    return PchipInterpolator(along, down)
+    return MonotoneCurve(along, down)
 
 
 def _opening(eye: _Eye) -> float:

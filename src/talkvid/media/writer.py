@@ -55,7 +55,7 @@ class VideoWriter:
         audio: AudioSource | None = None,
         metadata: Mapping[str, str] | None = None,
         crf: int = 18,
-        preset: str = "medium",
+        preset: str = "fast",
         gop: int | None = None,
     ) -> None:
         if width % 2 or height % 2 or min(width, height) < 2:

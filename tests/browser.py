@@ -153,8 +153,8 @@ class Browser:
         assert "exceptionDetails" not in answer, (expression, answer["exceptionDetails"])
         return answer["result"].get("value")
 
-    def wait(self, expression: str) -> None:
-        end = time.monotonic() + DEADLINE_S
+    def wait(self, expression: str, *, deadline_s: float = DEADLINE_S) -> None:
+        end = time.monotonic() + deadline_s
         while not self.ask(expression):
             assert time.monotonic() < end, f"still not: {expression}"
             time.sleep(0.03)

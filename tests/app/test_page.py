@@ -19,6 +19,7 @@ pytest.importorskip("gradio", reason="the extra app (gradio) is not installed")
 CHROMIUM = find_chromium()
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium program is installed")
 STATUS = "document.querySelector('#status').innerText"
+LOADED_MACHINE_S = 300.0
 BOUNDARY = "xxBOUNDARYxx"
 
 
@@ -40,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
             port=0,
             curated=folder / "run",
             report=folder,
-        )  # fmt: skip
+        )
     )
     yield running
     running.close()
@@ -71,8 +72,7 @@ def test_a_portrait_and_a_second_of_speech_become_a_video_that_plays(
     url: str = server.url  # type: ignore[attr-defined]
     fill(browser, url, first_second(tmp_path / "one.wav"))
     browser.click("#go")
-    browser.wait(f"{STATUS}.includes('Making the frames')")
-    browser.wait(f"{STATUS}.includes('Finished: 25 frames')")
+    browser.wait(f"{STATUS}.includes('Finished: 25 frames')", deadline_s=LOADED_MACHINE_S)
     video = "document.querySelector('#result video')"
     browser.wait(f"!!{video} && {video}.readyState === 4")
     browser.ask(f"{video}.play() && 1")
@@ -100,7 +100,7 @@ def test_a_video_in_the_making_is_stopped_and_mistakes_are_sentences(
     browser.wait("!!document.querySelector('#portrait img')")
     browser.wait("!document.querySelector('#speech input[type=file]')")
     browser.click("#go")
-    browser.wait(f"{STATUS}.includes('Making the frames')")
+    browser.wait(f"{STATUS}.includes('Making the frames')", deadline_s=LOADED_MACHINE_S)
     browser.click("#stop")
     browser.wait(f"{STATUS}.includes('Stopped')")
     assert server.line.counts() == (0, 0)  # type: ignore[attr-defined]

@@ -71,6 +71,7 @@ def test_a_job_is_stopped_within_the_grace_and_nothing_half_made_is_left(
     assert not order.output.exists()
 
 
+@pytest.mark.slow
 def test_one_that_does_not_listen_is_ended_and_the_next_order_gets_a_new_process(
     worker: Worker, order: Order
 ) -> None:
@@ -85,6 +86,7 @@ def test_one_that_does_not_listen_is_ended_and_the_next_order_gets_a_new_process
     assert time.monotonic() - start < GRACE_S + 3 and worker.pid is None
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_fails_one_job_alone(worker: Worker, order: Order) -> None:
     def kill(progress: Progress) -> None:
         if worker.pid is not None:

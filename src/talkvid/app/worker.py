@@ -31,6 +31,7 @@ class Worker:
         self._process: Any = None
         self._pipe: Connection | None = None
         self._number = 0
+        self._ending = threading.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -58,19 +59,22 @@ class Worker:
                     return
         except (EOFError, OSError) as error:
             code = self.end()
+            if cancelled.is_set():
+                raise Cancelled from error
             raise RuntimeError(f"the process that makes videos ended with exit code {code}") from error
 
     def end(self) -> int | None:
         """End the process at once and return its exit code; the next order begins another one."""
-        if self._process is None:
-            return None
-        self._process.kill()
-        self._process.join()
-        code = self._process.exitcode
-        if self._pipe is not None:
-            self._pipe.close()
-        self._process = self._pipe = None
-        return code if code is None else int(code)
+        # Whoever closes the server may do this while the line's thread does it too.
+        with self._ending:
+            process, pipe, self._process, self._pipe = self._process, self._pipe, None, None
+            if process is None:
+                return None
+            process.kill()
+            process.join()
+            if pipe is not None:
+                pipe.close()
+            return None if process.exitcode is None else int(process.exitcode)
 
     def _heard(self, kind: str, content: Any, tell: Callable[[Progress], None]) -> bool:
         """Return whether the order is finished, from one message of the process."""

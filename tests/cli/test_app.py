@@ -1,7 +1,12 @@
 """The door of the web page: what its flags refuse before anything is served."""
 
+import argparse
+import re
+from pathlib import Path
+
 import pytest
 
+from talkvid.cli import app
 from talkvid.cli.main import main
 
 
@@ -31,3 +36,10 @@ def test_a_variable_does_not_open_the_server_behind_the_flags(
     monkeypatch.setenv(name, "True")
     assert main(["app"]) == 2
     assert f"{name} is set; only the flags --share and --host open the server" in capsys.readouterr().err
+
+
+def test_the_documentation_names_every_flag_and_no_other(root: Path) -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    app.add_arguments(parser)
+    told = set(re.findall(r"--[a-z_]+", (root / "docs" / "app.md").read_text(encoding="utf-8")))
+    assert told == set(re.findall(r"--[a-z_]+", parser.format_usage()))

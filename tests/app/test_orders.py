@@ -20,8 +20,10 @@ LIMITS = Limits(sound_s=2.0, upload_mb=0.5, steps=30, side=512)
 
 
 def order_of(tmp_path: Path, portrait: Path | None, sound: Path | None, **wishes: Any) -> Any:
-    given = [None if path is None else str(path) for path in (portrait, sound)]
-    return make_order(*given, wishes, limits=LIMITS, config=embedded_config(), folder=tmp_path / "made")
+    picture, speech = (None if path is None else str(path) for path in (portrait, sound))
+    return make_order(
+        picture, speech, wishes, limits=LIMITS, config=embedded_config(), folder=tmp_path / "made"
+    )
 
 
 def test_an_order_knows_how_much_work_it_is_and_where_its_video_will_lie(tmp_path: Path) -> None:

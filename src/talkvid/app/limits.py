@@ -74,6 +74,8 @@ class Limits:
         """Raise ValueError for a driving video that is too large or too long."""
         self.check_size(path)
         seconds = probe(path).duration_s
+        if seconds is None:
+            raise ValueError(f"{path}: the driving video does not tell how long it is; save it as mp4")
         if seconds > self.sound_s:
             raise ValueError(
                 f"{path}: the driving video lasts {seconds:.0f} s, "

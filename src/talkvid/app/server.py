@@ -169,7 +169,7 @@ def copied_samples(source: Path, target: Path) -> list[list[str]]:
     found = []
     for files in find_samples(source):
         folder = new_folder(target / Path(files[0]).parent.name)
-        found.append([shutil.copy(file, folder) for file in files])
+        found.append([str(shutil.copy(file, folder)) for file in files])
     return found
 
 

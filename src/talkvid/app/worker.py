@@ -55,8 +55,10 @@ class Worker:
                 if stop_at is not None and time.monotonic() > stop_at:
                     self.end()
                     raise Cancelled
-                if pipe.poll(LOOK_EVERY_S) and self._heard(*pipe.recv(), tell):
-                    return
+                if pipe.poll(LOOK_EVERY_S):
+                    kind, content = pipe.recv()
+                    if self._heard(kind, content, tell):
+                        return
         except (EOFError, OSError) as error:
             code = self.end()
             if cancelled.is_set():

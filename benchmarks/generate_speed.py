@@ -12,6 +12,7 @@ import argparse
 import json
 import platform
 import resource
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ def section(rows: list[Row], rate: float, placement: Placement, args: argparse.N
     lines = [
         f"## Generating: {args.size}, {name}",
         "",
-        f"`python -m benchmarks.generate_speed {' '.join(sys.argv[1:])}`, {datetime.now(UTC):%Y-%m-%d}, "
+        f"`python -m benchmarks.generate_speed {shlex.join(sys.argv[1:])}`, {datetime.now(UTC):%Y-%m-%d}, "
         f"torch {torch.__version__}, {dtype_name(placement.dtype)}, {torch.get_num_threads()} thread(s), "
         f"{args.pixels} px, {args.windows} windows of {args.window} frames"
         f"{', compiled' if placement.compiles else ''}; random weights. Product of square matrices: "

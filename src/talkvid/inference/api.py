@@ -269,6 +269,8 @@ class TalkVidInference:
             self._bundle = load_bundle(
                 None if path is None else os.fspath(path),
                 parts=part_paths(self.options),
+                # Each tensor goes from the mapped file to where it will work, never all of them through RAM.
+                device="cpu" if self.placement.saves_memory else self.placement.device,
                 dtype=self.placement.dtype,
                 test_stage=self.options.test_stage,
             )

@@ -32,7 +32,7 @@ from talkvid.training.distil_rounds import TEACHER_FOLDER, plan_rounds
 from talkvid.training.distil_teacher import Teacher
 from talkvid.training.randomness import StepRandom
 from talkvid.training.run import run_training
-from talkvid.training.run_folder import stage_folder
+from talkvid.training.run_folder import EMA_FOLDER, stage_folder
 from talkvid.training.step import encode_frames
 from talkvid.training.validation import fixed_batch
 
@@ -106,6 +106,8 @@ def table(config: TrainConfig, folder: Path, held_out: Path, *, count: int) -> l
         look("teacher", teacher, num_steps, 1.0)
     for entry in rounds:
         place = folder if entry is rounds[-1] else folder / entry.folder
+        if entry is rounds[-1] and config.run.ema_decay:
+            place = folder / EMA_FOLDER  # the rounds before it are running means as well
         if not entry.num_steps:
             for num_steps in (EXACT_STEPS, *counts):
                 look("student of guidance", place, num_steps, 1.0)

@@ -1,6 +1,7 @@
 """The embedded model by two processes, or from the middle on: the frames are those of one run."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from talkvid.inference.timing import Timings
 
 from .conftest import write_sound
 
-SIZES = {"image_width": 128, "image_height": 128}
+SIZES: dict[str, Any] = {"image_width": 128, "image_height": 128}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 from talkvid import TalkVidInference
 from talkvid.inference.conditions import PlainConditions
 from talkvid.media.spool import Spool
+from talkvid.media.writer import VideoWriter
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -46,7 +47,12 @@ def test_the_stream_has_the_frames_of_the_video(
 ) -> None:  # fmt: skip
     written: list[np.ndarray] = []
     write = "talkvid.media.writer.VideoWriter.write"
-    monkeypatch.setattr(write, lambda self, frame: written.append(frame) or setattr(self, "num_frames", 1))
+
+    def keep(writer: VideoWriter, frame: np.ndarray) -> None:
+        written.append(frame)
+        writer.num_frames = 1
+
+    monkeypatch.setattr(write, keep)
     speech = sound(0.8)
     with pytest.raises(RuntimeError):  # no picture reached the encoder
         model.generate(portrait, speech, tmp_path / "out.mp4", keep_frame=True)
@@ -109,7 +115,12 @@ def test_an_error_in_the_making_frees_everything(
     monkeypatch.setattr(PlainConditions, "pictures", failing)
     closed: list[Spool] = []
     close = Spool.close
-    monkeypatch.setattr(Spool, "close", lambda self: closed.append(self) or close(self))
+
+    def noted(spool: Spool) -> None:
+        closed.append(spool)
+        close(spool)
+
+    monkeypatch.setattr(Spool, "close", noted)
     stream = model.generate_stream(portrait, sound(0.4))
     with pytest.raises(RuntimeError, match="out of memory"):
         next(stream)

@@ -37,7 +37,8 @@ def solve(
 ) -> Tensor:
     """Return the latents (C F h w) at the end, or those the prediction at time step `until` is made for."""
     solver = build_solver(name, schedule, num_steps=num_steps, seed=5)
-    latents, memory = start, ()
+    memory: Memory = ()
+    latents = start
     for step, t in enumerate(schedule.timesteps(num_steps).tolist()):
         if t == until:
             return latents
@@ -182,7 +183,8 @@ def test_one_step_gives_the_clean_prediction(name: str) -> None:
 
 @pytest.mark.parametrize("solver", [DpmSolver, UniPcSolver])
 def test_the_memory_of_a_frame_does_not_grow(solver: type[DpmSolver | UniPcSolver]) -> None:
-    latents, memory = torch.randn(2, 3, 4, 4), ()
+    memory: Memory = ()
+    latents = torch.randn(2, 3, 4, 4)
     lengths = []
     made = solver(ENDING_IN_NOISE, 8)
     for step in range(8):
@@ -206,7 +208,7 @@ class OneByOne:
     def advance(
         self, prediction: Tensor, latents: Tensor, step: int, *, frames: Sequence[int], memory: Memory
     ) -> tuple[Tensor, Memory]:
-        parts = []
+        parts: list[tuple[Tensor, Memory]] = []
         for slot in reversed(range(len(frames))):
             own = slice(slot, slot + 1)
             parts.insert(

@@ -110,9 +110,12 @@ def test_short_contexts_are_bracketed_the_other_way_in_fused_layers_only(
 ) -> None:
     layer, calls = Attention(64, num_heads=4, context_dim=24), []
     short = Attention._attend_short
-    monkeypatch.setattr(
-        Attention, "_attend_short", lambda self, *given: calls.append(1) or short(self, *given)
-    )
+
+    def counted(layer: Attention, *given: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return short(layer, *given)
+
+    monkeypatch.setattr(Attention, "_attend_short", counted)
     query, few, many = torch.randn(2, 40, 64), torch.randn(2, 5, 24), torch.randn(2, 9, 24)
     layer(query, few)
     fuse_attention(layer)

@@ -180,9 +180,8 @@ def test_previews_are_named_in_log_and_side_car(
                "reference_net": ModuleSpec("reference_net", unet), "vae": vae}  # fmt: skip
     save_bundle(build_bundle(replace(TINY_CONFIG, latent_channels=4, modules=modules)), tmp_path / "model")
     small = [8, 8, 8, 8]
-    AutoencoderTiny(encoder_block_out_channels=small, decoder_block_out_channels=small).save_pretrained(
-        tmp_path / "tiny"
-    )
+    tiny: Any = AutoencoderTiny(encoder_block_out_channels=small, decoder_block_out_channels=small)
+    tiny.save_pretrained(tmp_path / "tiny")
     speech = sound(0.1)
     plain = TalkVidInference(tmp_path / "model", device="cpu").generate(portrait, speech, tmp_path / "a.mp4")
     assert json.loads(plain.sidecar.read_text())["preview_vae"] is None

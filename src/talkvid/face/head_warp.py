@@ -58,7 +58,7 @@ class HeadWarp:
         shift = -self._moved(nodes, pose, *self._at_rest)
         for _ in range(ROUNDS - 1):
             shift = -self.displacement(nodes + shift, pose)
-        full = cv2.resize(
+        full: Array = cv2.resize(
             shift.astype(np.float32), (self._width, self._height), interpolation=cv2.INTER_CUBIC
         )
         full += self._pixels

@@ -159,7 +159,8 @@ class Placement:
         present = [module for module in modules if module is not None]
         for module in present:
             fuse_attention(module)
-            module.to(device=self.device, dtype=self.dtype, memory_format=torch.channels_last)
+            module.to(device=self.device, dtype=self.dtype)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             if self.autoencoder_dtype is not None and isinstance(module, SmallAutoencoder):
                 module.work_in(self.autoencoder_dtype)
         try:

@@ -72,7 +72,7 @@ class Attention(nn.Module):
     def project(self, context: Tensor) -> KeyValue:
         """Return keys and values of `context` (R L D)."""
         if self._fused is None:
-            parts = self.to_k(context), self.to_v(context)
+            parts: tuple[Tensor, ...] = (self.to_k(context), self.to_v(context))
         else:
             parts = parallel_linears(context, self._fused[-2:])
         return KeyValue(*(self._split(part) for part in parts))

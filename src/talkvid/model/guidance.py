@@ -1,13 +1,13 @@
 """Classifier-free guidance (arXiv 2207.12598) without computing attention to zeros."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from talkvid.model.conditions import InnerFeatures, ReferenceCache
-from talkvid.model.denoising_unet import DenoisingUNet
 
 
 @dataclass
@@ -30,7 +30,7 @@ class GuidedFeatures:
 
 
 def guided_prediction(
-    denoiser: DenoisingUNet,
+    denoiser: Callable[..., Any],
     latents: Tensor,
     *,
     timesteps: Tensor,
@@ -47,7 +47,8 @@ def guided_prediction(
 
     The unconditional half has zero key-point features, zero audio tokens and a zero reference; its
     attentions to them are constants. A scale of 1 needs the conditional half alone. `batched` False runs
-    the halves one after the other, in half the memory. Conditions as in `DenoisingUNet.forward`.
+    the halves one after the other, in half the memory. `denoiser` is a `DenoisingUNet`, compiled or not, and
+    takes conditions as its `forward` does.
     `inner` features are reused where they are there, else computed and kept.
     """
     weights = {"reference_weight": reference_weight, "audio_weight": audio_weight}

@@ -106,7 +106,12 @@ def ensure_python(arguments: list[str]) -> None:
 def extras_for(job: str) -> list[str]:
     """Return the extras of pyproject.toml that a job needs; DeepSpeed where a GPU or ENGINE asks for it."""
     if job != "train":
-        return {"test": ["dev"], "curate": ["curation"], "evaluate": ["eval"], "app": ["app", "curation"]}.get(job, [])
+        return {
+            "test": ["dev"],
+            "curate": ["curation"],
+            "evaluate": ["eval"],
+            "app": ["app", "curation"],
+        }.get(job, [])
     wants_deepspeed = has_nvidia() or asked_training().engine == "deepspeed"
     return ["train", "deepspeed"] if wants_deepspeed else ["train"]
 

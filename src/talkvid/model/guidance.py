@@ -1,8 +1,8 @@
 """Classifier-free guidance (arXiv 2207.12598) without computing attention to zeros."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor

@@ -41,6 +41,7 @@ PROBE = (
     "print(os.path.realpath(s.origin) if s and all(map(u.find_spec, sys.argv[1:])) else '')"
 )
 """Prints where talkvid would be imported from, and nothing unless all modules named are there too."""
+JOB_EXTRAS = {"test": ["dev"], "curate": ["curation"], "evaluate": ["eval"], "app": ["app", "curation"]}
 NEEDED_MODULES = {
     "": ["torch"],
     "dev": ["pytest", "importlinter", "scenedetect", "pyarrow"],
@@ -106,12 +107,7 @@ def ensure_python(arguments: list[str]) -> None:
 def extras_for(job: str) -> list[str]:
     """Return the extras of pyproject.toml that a job needs; DeepSpeed where a GPU or ENGINE asks for it."""
     if job != "train":
-        return {
-            "test": ["dev"],
-            "curate": ["curation"],
-            "evaluate": ["eval"],
-            "app": ["app", "curation"],
-        }.get(job, [])
+        return JOB_EXTRAS.get(job, [])
     wants_deepspeed = has_nvidia() or asked_training().engine == "deepspeed"
     return ["train", "deepspeed"] if wants_deepspeed else ["train"]
 

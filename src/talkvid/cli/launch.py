@@ -41,7 +41,8 @@ PROBE = (
     "print(os.path.realpath(s.origin) if s and all(map(u.find_spec, sys.argv[1:])) else '')"
 )
 """Prints where talkvid would be imported from, and nothing unless all modules named are there too."""
-JOB_EXTRAS = {"test": ["dev"], "curate": ["curation"], "evaluate": ["eval"], "app": ["app", "curation"]}
+JOB_EXTRAS = {"test": ["dev"], "train": ["train"], "curate": ["curation"], "evaluate": ["eval"]}
+JOB_EXTRAS["app"] = ["app", "curation"]
 NEEDED_MODULES = {
     "": ["torch"],
     "dev": ["pytest", "importlinter", "scenedetect", "pyarrow"],
@@ -106,10 +107,8 @@ def ensure_python(arguments: list[str]) -> None:
 
 def extras_for(job: str) -> list[str]:
     """Return the extras of pyproject.toml that a job needs; DeepSpeed where a GPU or ENGINE asks for it."""
-    if job != "train":
-        return JOB_EXTRAS.get(job, [])
-    wants_deepspeed = has_nvidia() or asked_training().engine == "deepspeed"
-    return ["train", "deepspeed"] if wants_deepspeed else ["train"]
+    wants_deepspeed = job == "train" and (has_nvidia() or asked_training().engine == "deepspeed")
+    return [*JOB_EXTRAS.get(job, []), *(["deepspeed"] if wants_deepspeed else [])]
 
 
 def active_environment(modules: list[str], environ: Mapping[str, str]) -> Path | None:

@@ -56,8 +56,9 @@ class Scenes:
 
     def __init__(self, config: TrainConfig, folder: Path, held_out: Path, *, count: int) -> None:
         bundle = load_bundle(folder)
-        self.vae = bundle.vae
-        assert isinstance(self.vae, ImageAutoencoder)
+        vae = bundle.vae
+        assert isinstance(vae, ImageAutoencoder)
+        self.vae: ImageAutoencoder = vae
         clips = usable_clips(config, [str(held_out)])
         windows = window_settings(config, bundle, augmented=False)
         dataset = TalkingFaceDataset(clips, windows, seed=config.run.seed)
@@ -86,7 +87,8 @@ class Scenes:
 def table(config: TrainConfig, folder: Path, held_out: Path, *, count: int) -> list[Row]:
     """Return the rows of the teacher with and without guidance, and of the student of every round."""
     scenes = Scenes(config, folder, held_out, count=count)
-    scale, rows = config.distil.guidance_scale, []
+    scale = config.distil.guidance_scale
+    rows: list[Row] = []
 
     def look(name: str, place: Path, num_steps: int, guidance_scale: float) -> Tensor:
         teacher = Teacher.load(place, guidance_scale=guidance_scale, dtype=torch.float32)

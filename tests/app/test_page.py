@@ -16,6 +16,8 @@ from tests.app.made_up import SAMPLE, first_second
 from tests.browser import Browser, find_chromium
 
 pytest.importorskip("gradio", reason="the extra app (gradio) is not installed")
+# A browser, a server and a worker that makes videos: on a busy machine this takes minutes.
+pytestmark = pytest.mark.slow
 CHROMIUM = find_chromium()
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium program is installed")
 STATUS = "document.querySelector('#status').innerText"

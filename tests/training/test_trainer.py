@@ -61,7 +61,9 @@ def test_two_micro_batches_make_the_step_of_one_batch_of_both(
     flips = "augment.flip_probability=0"
     together = run_training(settings(1, "run.train=one", "data.train_bs=2", flips))
     split = run_training(settings(1, "run.train=two", "data.train_bs=1", "optimizer.accumulation=2", flips))
-    assert split == pytest.approx(together, rel=1e-5)
+    assert split[0] == pytest.approx(together[0], rel=1e-6)
+    # Behind a step AdamW has divided rounding by the root of small moments, as in the stored curves.
+    assert split == pytest.approx(together, rel=3e-5)
 
 
 def test_validation_leaves_the_losses_as_they_were_and_is_logged(

@@ -18,7 +18,7 @@ check:  ## ruff, formatting, mypy, import layers, shellcheck
 	$(BIN)/shellcheck scripts/*.sh src/data_preprocess/*.sh data_pipeline/*.sh data_pipeline/*/*.sh .ci/run
 
 test:   ## the tests that need no GPU and no production weights
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=loadfile
 
 smoke:  ## one portrait and one second of speech become a video
 	$(BIN)/python -m pytest tests/test_smoke.py

@@ -12,6 +12,9 @@ import pytest
 
 SHARED_VARIABLE = "TALKVID_SHARED"
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # One of several processes, which share the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 class Collector(logging.Handler):
     """Keeps the messages of errors."""

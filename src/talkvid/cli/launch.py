@@ -45,7 +45,7 @@ JOB_EXTRAS = {"test": ["dev"], "train": ["train"], "curate": ["curation"], "eval
 JOB_EXTRAS["app"] = ["app", "curation"]
 NEEDED_MODULES = {
     "": ["torch"],
-    "dev": ["pytest", "importlinter", "scenedetect", "pyarrow"],
+    "dev": ["pytest", "xdist", "importlinter", "scenedetect", "pyarrow"],
     "curation": ["scenedetect", "pyarrow"],
     "eval": ["scenedetect"],
     "app": ["gradio"],
@@ -281,8 +281,8 @@ def verb_command(verb: str, python: str, arguments: list[str]) -> tuple[list[str
 
 
 def test_command(python: str, arguments: list[str]) -> tuple[list[str], Path | None]:
-    """Return the command that runs the tests."""
-    return [python, "-m", "pytest", *arguments], ROOT
+    """Return the command that runs the tests, a file at a time on each core."""
+    return [python, "-m", "pytest", "-n", "logical", "--maxprocesses=4", "--dist=loadfile", *arguments], ROOT
 
 
 COMMANDS: dict[str, Callable[[str, list[str]], tuple[list[str], Path | None]]] = {

@@ -14,9 +14,9 @@ from loopback import Site, serve
 
 from talkvid import runner
 from talkvid.curation.download import DownloadConfig
-from talkvid.curation.download_http import HttpSettings, fetch_http
 from talkvid.curation.download_pace import Pace
 from talkvid.curation.download_run import download, report_lines
+from talkvid.fetching.http_file import HttpSettings, fetch_http
 
 PATIENT = HttpSettings(timeout_s=0.5, retries=2, backoff_s=0.0)
 

@@ -8,8 +8,8 @@ from download_material import listed, results_of, run
 from export_material import numbered_video
 
 from talkvid.curation.download import DownloadConfig
-from talkvid.curation.download_errors import CLASSES, of_message
 from talkvid.curation.download_ytdlp import plain
+from talkvid.fetching.errors import CLASSES, of_message
 
 PAGE = "https://www.youtube.com/watch?v=AbCdEfGhIjk"
 

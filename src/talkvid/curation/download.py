@@ -18,12 +18,13 @@ from typing import Any, Literal
 
 from talkvid import runner
 from talkvid.curation.download_clips import missing_clips
-from talkvid.curation.download_errors import GONE, GONE_TOO, FetchError, of_message
-from talkvid.curation.download_http import HttpSettings, fetch_http, suffix_of
 from talkvid.curation.download_pace import Pace
 from talkvid.curation.download_wanted import VideoWanted
 from talkvid.curation.download_ytdlp import PageSettings, check_installed, fetch_page
+from talkvid.curation.video_suffix import suffix_of
 from talkvid.dataset.sources import VIDEO_SUFFIXES
+from talkvid.fetching.errors import GONE, GONE_TOO, FetchError, of_message
+from talkvid.fetching.http_file import HttpSettings, fetch_http
 from talkvid.media.video import probe
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from talkvid.curation.download_errors import FetchError, of_message
 from talkvid.curation.download_pace import Pace
 from talkvid.extras import require
+from talkvid.fetching.errors import FetchError, of_message
 from talkvid.media import ffmpeg
 
 logger = logging.getLogger(__name__)

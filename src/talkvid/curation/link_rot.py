@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from talkvid.curation.download_errors import CLASSES
+from talkvid.fetching.errors import CLASSES
 
 COLUMNS = ("host", "class", "videos", "share", "example", "reason")
 

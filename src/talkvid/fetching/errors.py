@@ -1,4 +1,4 @@
-"""Why a video could not be fetched: a short closed list of classes, told from codes and messages."""
+"""Why a file could not be fetched: a short closed list of classes, told from codes and messages."""
 
 import http.client
 import re
@@ -19,6 +19,7 @@ CLASSES = {
     "timeout": "no answer in time",
     "unreachable": "no such host, or the connection was refused or lost",
     "wrong_length": "the file ended before the length it states",
+    "cannot_write": "the disk here is full or the folder not writable",
     "redirect_loop": "redirected in a circle or too often",
     "not_a_video": "what came is no video",
     "unsupported": "no way to fetch this kind of address",
@@ -31,7 +32,7 @@ CLASSES = {
 
 GONE = frozenset({"not_found", "removed", "private", "geo_blocked", "age_restricted", "bad_entry"})
 GONE_TOO = frozenset({"unsupported", "redirect_loop"})
-PERMANENT = GONE | GONE_TOO | {"missing_file", "not_a_video", "forbidden", "login_needed"}
+PERMANENT = GONE | GONE_TOO | {"missing_file", "not_a_video", "forbidden", "login_needed", "cannot_write"}
 """Trying again at once is of no use for these."""
 
 STATUS = {401: "forbidden", 403: "forbidden", 404: "not_found", 410: "removed", 429: "rate_limited"}
@@ -57,7 +58,7 @@ _WORDS = (
 
 
 class FetchError(ValueError):
-    """A video could not be fetched; `kind` is one of CLASSES, the message one sentence."""
+    """A file could not be fetched; `kind` is one of CLASSES, the message one sentence."""
 
     def __init__(self, kind: str, reason: str) -> None:
         assert kind in CLASSES, kind

@@ -9,13 +9,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from talkvid.curation.download_errors import FetchError, of_exception
-from talkvid.curation.download_pace import Pace
+from talkvid.fetching.errors import FetchError, of_exception
+from talkvid.fetching.opener import opener
 from talkvid.files import atomic_path
 
 logger = logging.getLogger(__name__)
@@ -23,16 +23,44 @@ logger = logging.getLogger(__name__)
 BLOCK = 1 << 18
 SMALL_BLOCK = 1 << 14
 """For low rates, so that no wait is long."""
-MOST_REDIRECTS = 8
 AGENT = "talkvid"
-SUFFIX_OF_TYPE = {
-    "video/mp4": ".mp4",
-    "video/webm": ".webm",
-    "video/quicktime": ".mov",
-    "video/x-matroska": ".mkv",
-    "video/mp2t": ".ts",
-    "video/x-msvideo": ".avi",
-}
+
+
+class Pacing(Protocol):
+    """Who waits so that a server is not asked too much."""
+
+    bytes_per_s: float
+
+    def before_request(self, host: str) -> float:
+        """Wait for this host's turn; return the seconds waited."""
+
+    def before_bytes(self, count: int) -> float:
+        """Wait until `count` bytes may be read; return the seconds waited."""
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """Waits for nothing."""
+
+    bytes_per_s: float = 0.0
+
+    def before_request(self, host: str) -> float:
+        """Return 0."""
+        return 0.0
+
+    def before_bytes(self, count: int) -> float:
+        """Return 0."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how a fetch goes on; what it raises ends the fetch."""
+
+    begins: Callable[[int, int | None], None] = lambda _begin, _total: None
+    """Called with the first byte that comes and the bytes of the whole file, where the server tells."""
+    comes: Callable[[int], None] = lambda _count: None
+    """Called with the number of bytes of every block."""
 
 
 @dataclass(frozen=True)
@@ -64,23 +92,26 @@ def fetch_http(
     address: str,
     part: Path,
     *,
-    pace: Pace,
     settings: HttpSettings,
+    pace: Pacing | None = None,
+    headers: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Part:
     """Return what the server told of the file whose bytes now all stand in `part`.
 
     `part` may hold the beginning from an earlier run; its notes lie beside it as `part.json`. Bytes are kept
-    whatever happens, and a try that brought some does not count against `retries`.
+    whatever happens, and a try that brought some does not count against `retries`. `headers` are sent with
+    every request, `Authorization` only to the host of `address`. Proxies are those of the environment.
     Raises FetchError with the class of what is wrong.
     """
+    request = _Request(settings, pace or AtOnce(), dict(headers or {}), watch or Watch())
     known = _known(address, part)
     failures = 0
     while True:
         before = _size(part)
         try:
-            known = _attempt(known, part, pace=pace, settings=settings)
-            return known
+            return _attempt(known, part, request)
         except (OSError, http.client.HTTPException, FetchError) as problem:
             error = of_exception(problem)
         failures = 0 if _size(part) > before else failures + 1
@@ -93,24 +124,25 @@ def fetch_http(
         sleep(wait_s)
 
 
-def suffix_of(known: Part) -> str:
-    """Return the file suffix that the server's type, or the address, tells; `.mp4` where neither does."""
-    from talkvid.dataset.sources import VIDEO_SUFFIXES
+@dataclass(frozen=True)
+class _Request:
+    """How one fetch asks."""
 
-    told = SUFFIX_OF_TYPE.get(known.type.split(";")[0].strip().lower(), "")
-    suffix = Path(urllib.parse.urlsplit(known.address).path).suffix.lower()
-    return told or (suffix if suffix in VIDEO_SUFFIXES else ".mp4")
+    settings: HttpSettings
+    pace: Pacing
+    headers: dict[str, str]
+    watch: Watch
 
 
-def _attempt(known: Part, part: Path, *, pace: Pace, settings: HttpSettings) -> Part:
+def _attempt(known: Part, part: Path, how: _Request) -> Part:
     """Return the notes after one request that brought the rest of the file."""
     offset = _size(part) if known.tag else 0
     if known.total is not None and offset == known.total:
         return known
-    pace.before_request(urllib.parse.urlsplit(known.address).hostname or "")
-    request = urllib.request.Request(known.address, headers=_headers(known, offset))
+    how.pace.before_request(urllib.parse.urlsplit(known.address).hostname or "")
+    request = urllib.request.Request(known.address, headers=how.headers | _headers(known, offset))
     try:
-        response = _opener().open(request, timeout=settings.timeout_s)
+        response = opener().open(request, timeout=how.settings.timeout_s)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and offset:  # the file has become shorter: from the beginning
@@ -118,11 +150,9 @@ def _attempt(known: Part, part: Path, *, pace: Pace, settings: HttpSettings) -> 
         raise
     with response:
         begin, told = _told(response, known, offset)
-        _remember(part, told)
-        with open(part, "r+b" if part.exists() else "w+b", buffering=0) as file:
-            file.truncate(begin)
-            file.seek(begin)
-            received = begin + _copy(response, file, pace)
+        how.watch.begins(begin, told.total)
+        with _opened(part, told, begin) as file:
+            received = begin + _copy(response, file, how)
     if told.total is not None and received != told.total:
         raise FetchError("wrong_length", f"{received} of {told.total} bytes came before the connection ended")
     return told
@@ -153,48 +183,43 @@ def _told(response: Any, known: Part, offset: int) -> tuple[int, Part]:
     return 0, replace(told, total=int(length) if length.isdigit() else None)
 
 
-def _copy(response: Any, file: IO[bytes], pace: Pace) -> int:
+def _opened(part: Path, told: Part, begin: int) -> IO[bytes]:
+    """Return the part, cut at the byte where the answer begins, with its notes written."""
+    try:
+        _remember(part, told)
+        file = open(part, "r+b" if part.exists() else "w+b", buffering=0)  # noqa: SIM115
+        file.truncate(begin)
+        file.seek(begin)
+    except OSError as error:
+        raise FetchError("cannot_write", f"{part}: cannot be written ({error.strerror})") from error
+    return file
+
+
+def _copy(response: Any, file: IO[bytes], how: _Request) -> int:
     """Return how many bytes were copied; each is in the file as it comes, whatever happens next."""
     count = 0
-    size = SMALL_BLOCK if 0 < pace.bytes_per_s < 4 * BLOCK else BLOCK
+    size = SMALL_BLOCK if 0 < how.pace.bytes_per_s < 4 * BLOCK else BLOCK
     try:
         while True:
-            pace.before_bytes(size)
+            how.pace.before_bytes(size)
             block = response.read1(size)
             if not block:
                 return count
-            file.write(block)
+            _write(file, block)
             count += len(block)
+            how.watch.comes(len(block))
     finally:
         os.fsync(file.fileno())
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects, and none that leaves the web."""
-
-    max_redirections = MOST_REDIRECTS
-    max_repeats = 2
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """Return the next request; raise FetchError where the scheme is not http or https."""
-        if urllib.parse.urlsplit(newurl).scheme not in ("http", "https"):
-            raise FetchError("unsupported", f"redirected to {newurl[:200]}, which is not on the web")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-        _Redirects(),
-    ):
-        opener.add_handler(handler)
-    return opener
+def _write(file: IO[bytes], block: bytes) -> None:
+    """Write a whole block; FetchError of its own class where the disk is full."""
+    rest = memoryview(block)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise FetchError("cannot_write", f"{file.name}: cannot be written ({error.strerror})") from error
 
 
 def _notes(part: Path) -> Path:

@@ -1,0 +1,33 @@
+"""What a run that must be safe for commercial use refuses."""
+
+import os
+from collections.abc import Iterable
+
+from talkvid.catalogue.table import MODELS, at_path
+
+FLAG = "commercial_safe"
+
+
+def refusal(name: str) -> str | None:
+    """Return why the model of the catalogue may not be used commercially, None when it may."""
+    record = MODELS[name]
+    if record.licence.commercial:
+        return None
+    return f"{record.title} is under {record.licence.told}"
+
+
+def refuse(names: Iterable[str], *, remedy: str) -> None:
+    """Raise ValueError for the first of the models whose licence does not allow commercial use."""
+    for name in names:
+        why = refusal(name)
+        if why is not None:
+            raise ValueError(f"{FLAG}: {why}; {remedy}")
+
+
+def refuse_paths(paths: Iterable[str | os.PathLike[str] | None], *, remedy: str) -> None:
+    """Raise ValueError for the first path or hub id that the catalogue knows as non-commercial.
+
+    Paths outside the layout are the user's own, and so is the judgement of their licence.
+    """
+    known = [record.name for path in paths if path is not None and (record := at_path(path)) is not None]
+    refuse(known, remedy=remedy)

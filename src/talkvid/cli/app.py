@@ -5,6 +5,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from talkvid import plugins
 from talkvid.inference.settings import FACE_BACKENDS, LoadOptions
 
 
@@ -39,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--save_gpu_memory", action="store_true", help="parts are on the GPU only while they work"
     )
-    model.add_argument("--face_backend", choices=FACE_BACKENDS, help="who finds the face (embedded)")
+    backends = plugins.choices("face_backend", FACE_BACKENDS)
+    model.add_argument("--face_backend", choices=backends, help="who finds the face (embedded)")
     model.add_argument("--insightface_model_path", metavar="PATH", help="folder of the insightface models")
     model.add_argument("--commercial_safe", action="store_true", help="refuse non-commercial weights")
 

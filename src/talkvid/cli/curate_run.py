@@ -91,7 +91,8 @@ def _stage(request: Request, scores: Sequence[str]) -> int:
 def _work(plan: curate.Plan, request: Request) -> bool:
     """Do scan, scores and decision; with --dry_run only say what they would be, and return False."""
     for stage in plan.scores:
-        backend = getattr(plan.config, stage)["backend"]
+        settings = getattr(plan.config, stage)
+        backend = settings.get("backend") or ", ".join(settings["filters"])
         print(f"{stage}: backend {backend}" + (f" ({STANDS_IN[stage]})" if backend == "embedded" else ""))
     sources = _sources(plan)
     if request.dry_run:

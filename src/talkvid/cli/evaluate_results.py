@@ -7,7 +7,7 @@ from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.cells import Cell
 from talkvid.evaluation.suite.groups import group_tables
 from talkvid.evaluation.suite.pair import TRUTH
-from talkvid.evaluation.suite.registry import METRICS, build_suite
+from talkvid.evaluation.suite.registry import build_suite, known_metrics
 from talkvid.evaluation.suite.result import Evaluation
 from talkvid.evaluation.suite.summary import Summary, summarise
 from talkvid.evaluation.suite.weights import MetricSettings
@@ -22,7 +22,7 @@ BETTER = {"lower": " (lower)", "higher": " (higher)", "zero": " (near 0)", "one"
 def metrics_table(settings: MetricSettings) -> str:
     """Return two lines per metric: what it is and needs, and whether it can be measured here."""
     lines = []
-    for entry in METRICS.values():
+    for entry in known_metrics().values():
         try:
             left_out = build_suite([entry.name], settings).left_out
             state = left_out[0].reason if left_out else "available"

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from talkvid import plugins
 from talkvid.cli import generate_many
 from talkvid.inference.settings import (
     FACE_BACKENDS,
@@ -162,7 +163,8 @@ def _add_face(group: Any) -> None:
     group.add_argument(
         "--keep_frame", action="store_true", help="paste the moving face back into the whole picture"
     )
-    group.add_argument("--face_backend", choices=FACE_BACKENDS, help="who finds the face (embedded)")
+    backends = plugins.choices("face_backend", FACE_BACKENDS)
+    group.add_argument("--face_backend", choices=backends, help="who finds the face (embedded)")
     group.add_argument("--insightface_model_path", metavar="PATH", help="folder of the insightface models")
     group.add_argument("--kps_path", help="key points per frame: .pth, .npy or .safetensors (F, 3, 2)")
     group.add_argument("--kps_fps", type=float, help="poses per second in --kps_path (as long as the speech)")
@@ -170,7 +172,7 @@ def _add_face(group: Any) -> None:
     group.add_argument("--driving_video", type=Path, help="video whose head motion is taken over")
     group.add_argument(
         "--retarget_strategy",
-        choices=RETARGET_STRATEGIES,
+        choices=plugins.choices("retarget_strategy", RETARGET_STRATEGIES),
         help="how poses fit the portrait (fix_face; naive_retarget when poses are given)",
     )
     group.add_argument(
@@ -204,7 +206,8 @@ def _add_video(group: Any) -> None:
         ("standard_audio_sampling_rate", int, "rate the speech encoder works at (16000)"),
     ):
         group.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), help=what)
-    group.add_argument("--sampler", choices=SAMPLERS, help="how the steps are taken (ddim)")
+    samplers = plugins.choices("sampler", SAMPLERS)
+    group.add_argument("--sampler", choices=samplers, help="how the steps are taken (ddim)")
     group.add_argument(
         "--guidance_interval",
         metavar="LOW:HIGH",

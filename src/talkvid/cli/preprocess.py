@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from talkvid import plugins
+
 DEFAULT_DEADLINE_S = 3600.0
 MOST_DEFAULT_WORKERS = 4
 
@@ -148,7 +150,8 @@ def _add_picture(group: Any) -> None:
 
 def _add_models(group: Any) -> None:
     group.add_argument(
-        "--face_backend", choices=("embedded", "insightface", "mediapipe"), default="embedded",
+        "--face_backend", default="embedded",
+        choices=plugins.choices("face_backend", ("embedded", "insightface", "mediapipe")),
         help="face detector (embedded)",
     )  # fmt: skip
     group.add_argument("--face_model_path", default="", help="insightface's or MediaPipe's model files")

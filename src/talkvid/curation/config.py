@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from talkvid.config import from_values, load_config
 
-STAGES = ("head", "quality", "motion")
-"""The scoring stages in the order of the verdict, the cheapest first."""
+SCORING = ("head", "quality", "motion")
+"""What scores clips unless told otherwise."""
+STAGES = (*SCORING, "own")
+"""The scoring stages in the order of the verdict, the cheapest first; `own` are filters of plug-in files."""
 
 SECTIONS = {
     "scan": ("talkvid.curation.scan_config", "ScanConfig"),
@@ -20,6 +22,7 @@ SECTIONS = {
     "head": ("talkvid.curation.head", "HeadConfig"),
     "quality": ("talkvid.curation.quality", "QualityConfig"),
     "motion": ("talkvid.curation.motion", "MotionConfig"),
+    "own": ("talkvid.curation.own", "OwnConfig"),
     "download": ("talkvid.curation.download", "DownloadConfig"),
     "annotate": ("talkvid.curation.annotate_parts", "AnnotateConfig"),
     "materialise": ("talkvid.curation.materialise", "MaterialiseConfig"),
@@ -68,8 +71,8 @@ class CurateConfig:
     """A folder of videos, a list of them, or the run folder of an earlier stage."""
     output: str = ""
     """The run folder."""
-    stages: list[str] = field(default_factory=lambda: list(STAGES))
-    """Which scores a clip needs before it may be kept."""
+    stages: list[str] = field(default_factory=lambda: list(SCORING))
+    """Which scores a clip needs before it may be kept; `own` is added where `own.filters` names any."""
     score_all: bool = False
     """Score clips that an earlier stage has rejected, too."""
     rules: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -80,6 +83,8 @@ class CurateConfig:
     head: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
     motion: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
+    """Filters of plug-in files: `own.filters=[NAME]`, judged by `rules.own`."""
     download: dict[str, Any] = field(default_factory=dict)
     annotate: dict[str, Any] = field(default_factory=dict)
     materialise: dict[str, Any] = field(default_factory=dict)
@@ -97,7 +102,8 @@ class CurateConfig:
     @property
     def active(self) -> tuple[str, ...]:
         """Return the stages asked for, in the order of the verdict."""
-        return tuple(stage for stage in STAGES if stage in self.stages)
+        wanted = {*self.stages, *(["own"] if self.own.get("filters") else [])}
+        return tuple(stage for stage in STAGES if stage in wanted)
 
 
 def load_curate_config(*yaml_paths: Path | str, overrides: Sequence[str] = ()) -> CurateConfig:

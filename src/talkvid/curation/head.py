@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from talkvid import plugins
 from talkvid.curation.head_looks import looks_as_published, looks_each_second
 from talkvid.curation.head_scores import HeadLook, head_scores, look_of
 from talkvid.curation.model_files import fingerprint
@@ -31,7 +32,7 @@ class HeadConfig:
     """How the head is looked at; the thresholds belong to the profile."""
 
     backend: str = "embedded"
-    """`embedded`, `insightface` or `mediapipe`."""
+    """`embedded`, `insightface`, `mediapipe`, or the name of a plug-in's detector."""
     model_path: str = ""
     """insightface's models folder or MediaPipe's FaceLandmarker file; empty: where each is looked for."""
     det_size: tuple[int, int] = (640, 640)
@@ -47,7 +48,8 @@ class HeadConfig:
     counts every detection, as published."""
 
     def __post_init__(self) -> None:
-        choices = [name for name in BACKENDS if name != "centerface"]
+        built_in = [name for name in BACKENDS if name != "centerface"]
+        choices = plugins.choices("face_backend", built_in)
         if self.backend not in choices:
             raise ValueError(f"head.backend is {self.backend!r}: choose one of {', '.join(choices)}")
         if self.looks not in ("each_second", "published"):
@@ -147,6 +149,8 @@ def _models(config: HeadConfig) -> dict[str, str]:
     if config.backend == "embedded":
         landmarks = Path(str(files("talkvid.weights"))) / "face_landmarks.safetensors"
         return {path.name: fingerprint(path) for path in (centerface_path(), landmarks)}
+    if plugins.has("face_backend", config.backend):
+        return plugins.describe("face_backend", config.backend)
     default = DEFAULT_ROOT if config.backend == "insightface" else os.environ.get(MODEL_VARIABLE, "")
     path = Path(config.model_path or default)
     return {path.name: fingerprint(path)}

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 
+from talkvid import plugins
 from talkvid.curation.cotracker import CoTrackerScorer, CoTrackerSettings
+from talkvid.curation.own import plugged_in
 from talkvid.curation.point_track_clip import PointTrackClip, Stretch, stretches
 from talkvid.curation.records import Span
 from talkvid.curation.scorer import Scorer
 
+BACKENDS = ("embedded", "cotracker")
 EMBEDDED_VERSION = 1
 """Raised with every change that alters the embedded scores."""
 COTRACKER_HUB = "facebookresearch/co-tracker:82e02e8029753ad4ef13cf06be7f4fc5facdda4d"
@@ -21,8 +24,9 @@ COTRACKER_HUB = "facebookresearch/co-tracker:82e02e8029753ad4ef13cf06be7f4fc5fac
 class MotionConfig:
     """How motion is measured; the thresholds belong to the profile."""
 
-    backend: Literal["embedded", "cotracker"] = "embedded"
-    """`embedded` follows points with OpenCV on a CPU; `cotracker` needs its network and wants a GPU."""
+    backend: str = "embedded"
+    """`embedded` follows points with OpenCV on a CPU; `cotracker` needs its network and wants a GPU. Or the
+    name of a plug-in's scorer."""
     source: str = COTRACKER_HUB
     """CoTracker's definition: OWNER/REPOSITORY[:REVISION] on GitHub, or the folder of a checkout."""
     checkpoint: str = ""
@@ -36,8 +40,9 @@ class MotionConfig:
     """`cpu`, `cuda` or `cuda:1`, for CoTracker."""
 
     def __post_init__(self) -> None:
-        if self.backend not in ("embedded", "cotracker"):
-            raise ValueError(f"motion.backend is {self.backend!r}: choose embedded or cotracker")
+        choices = plugins.choices("motion_scorer", BACKENDS)
+        if self.backend not in choices:
+            raise ValueError(f"motion.backend is {self.backend!r}: choose one of {', '.join(choices)}")
         if self.grid < 2:
             raise ValueError(f"motion.grid must be at least 2, got {self.grid}")
         if not 0 <= self.frame_scale <= 1:
@@ -46,6 +51,8 @@ class MotionConfig:
 
 def build_motion_scorer(config: MotionConfig) -> Scorer:
     """Return the motion stage's scorer; FileNotFoundError when CoTracker's code or weights are missing."""
+    if plugins.has("motion_scorer", config.backend):
+        return plugged_in("motion_scorer", config.backend, stage="motion")
     if config.backend == "embedded":
         return EmbeddedMotionScorer()
     return CoTrackerScorer(

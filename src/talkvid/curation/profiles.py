@@ -14,7 +14,8 @@ SCORES_OF = {
     "quality": {"embedded": "classical_", "dover": "dover_"},
     "motion": {"embedded": "point_track_", "cotracker": "cotracker_"},
 }
-"""Stage -> backend -> how the names of its scores begin; the scores of `head` are the same for all."""
+"""Stage -> backend -> how the names of its scores begin; with a plug-in's name and _ those of a plug-in. The
+scores of `head` are the same for all."""
 
 FAILS_AS = {
     "scan.duration_s": ("DUR_SHORT", "DUR_LONG"),
@@ -38,6 +39,7 @@ FAILS_OF_STAGE = {
     "head": ("NO_FACE", "NO_FACE"),
     "quality": ("QUALITY_LOW", "QUALITY_LOW"),
     "motion": ("MOTION_LOW", "MOTION_STATIC"),
+    "own": ("OWN_FILTER", "OWN_FILTER"),
 }
 """The same for scores that FAILS_AS does not name."""
 
@@ -78,7 +80,7 @@ def rules_of(config: CurateConfig) -> dict[str, tuple[Rule, ...]]:
         raise ValueError(f"rules.{unknown[0]}: there is no such stage; choose from scan, {', '.join(STAGES)}")
     for stage in config.active:
         backend = str(getattr(config, stage).get("backend", ""))
-        begin = SCORES_OF.get(stage, {}).get(backend, "")
+        begin = SCORES_OF[stage].get(backend, f"{backend}_") if stage in SCORES_OF else ""
         own = {name: text for name, text in config.rules.get(stage, {}).items() if name.startswith(begin)}
         found[stage] = tuple(_parsed(stage, own))
         if not own:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from talkvid import plugins
+from talkvid.curation.own import plugged_in
 from talkvid.curation.scorer import Scorer
 
 BACKENDS = ("embedded", "dover")
@@ -12,7 +14,8 @@ class QualityConfig:
     """How picture quality is scored; the threshold belongs to the profile."""
 
     backend: str = "embedded"
-    """`embedded`: the classical measure, which needs nothing. `dover`: the DOVER network as an ONNX file."""
+    """`embedded`: the classical measure, which needs nothing. `dover`: the DOVER network as an ONNX file. Or
+    the name of a plug-in's scorer."""
     looks_per_s: float = 1.0
     """Embedded: pictures measured per second of a clip."""
     model_path: str = "model_ckpts/dover/dover.onnx"
@@ -25,8 +28,9 @@ class QualityConfig:
     """DOVER: which pictures and fragments are drawn; each clip's own draw follows from this and its id."""
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ValueError(f"quality.backend is {self.backend!r}: choose one of {', '.join(BACKENDS)}")
+        choices = plugins.choices("quality_scorer", BACKENDS)
+        if self.backend not in choices:
+            raise ValueError(f"quality.backend is {self.backend!r}: choose one of {', '.join(choices)}")
         if self.device not in ("cpu", "cuda"):
             raise ValueError(f"quality.device is {self.device!r}: choose cpu or cuda")
         if not 0 < self.looks_per_s <= 60:
@@ -40,6 +44,8 @@ def build_quality_scorer(config: QualityConfig) -> Scorer:
 
     FileNotFoundError, ValueError or ImportError when DOVER's model or onnxruntime is missing or unfit.
     """
+    if plugins.has("quality_scorer", config.backend):
+        return plugged_in("quality_scorer", config.backend, stage="quality")
     if config.backend == "dover":
         from talkvid.curation.dover import DoverScorer
 

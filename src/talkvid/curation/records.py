@@ -28,6 +28,7 @@ CODES = {
     "HEAD_RESOLUTION": "the face is too small",
     "HEAD_ROTATION": "the head turns too fast",
     "HEAD_CONSISTENCY": "too many looks without exactly one face",
+    "OWN_FILTER": "turned down by a filter of your own",
     "DUPLICATE": "the same pictures as another clip",
     "BALANCED_OUT": "more clips of this length than asked for",
     "BAD_ENTRY": "the entry of the list cannot be used",

@@ -19,6 +19,7 @@ BUILDERS = {
     "head": ("talkvid.curation.head", "build_head_scorer"),
     "quality": ("talkvid.curation.quality", "build_quality_scorer"),
     "motion": ("talkvid.curation.motion", "build_motion_scorer"),
+    "own": ("talkvid.curation.own", "build_own_scorer"),
 }
 """Stage -> the function that makes its scorer from its section of the settings."""
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from talkvid import runner
+from talkvid import plugins, runner
 from talkvid.dataset.face_info import stored_metadata
 from talkvid.dataset.prepare_clip import Tools, prepare_clip
 from talkvid.dataset.prepare_settings import PrepareSettings
@@ -68,6 +68,9 @@ def prepare(
 def signature(source: Source, settings: PrepareSettings) -> str:
     """Return a short hash of everything the prepared files depend on."""
     told = {**asdict(settings), "output_dir": "", "version": VERSION, "source": source.describe()}
+    for kind in ("face_backend", "speech_encoder"):
+        if own := plugins.describe(kind, getattr(settings, kind)):
+            told[f"{kind}_plugin"] = own
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

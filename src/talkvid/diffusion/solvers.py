@@ -18,6 +18,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from talkvid import plugins
 from talkvid.diffusion.noise import step_noise
 from talkvid.diffusion.sampler import Memory, Solver
 from talkvid.diffusion.schedule import NoiseSchedule
@@ -160,8 +161,11 @@ _BUILDERS: dict[str, Callable[[NoiseSchedule, int, int], Solver]] = {
 
 
 def build_solver(name: str, schedule: NoiseSchedule, *, num_steps: int, seed: int) -> Solver:
-    """Return the solver of that name, "dpm++", "unipc" or "lcm", for velocity predictions.
+    """Return the solver of that name, "dpm++", "unipc", "lcm" or a plug-in's, for velocity predictions.
 
     `seed` is that of the noise LCM adds. Use a new one for other numbers of steps.
     """
-    return _BUILDERS[name](schedule, num_steps, seed)
+    if name in _BUILDERS:
+        return _BUILDERS[name](schedule, num_steps, seed)
+    solver: Solver = plugins.find("sampler", name)(schedule, num_steps, seed=seed)
+    return solver

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from talkvid import plugins
 from talkvid.records import Array, Face
 
 BACKENDS = ("embedded", "insightface", "mediapipe", "centerface")
@@ -52,7 +53,11 @@ def build_detector(
         from talkvid.face.mediapipe_backend import MediapipeDetector
 
         return MediapipeDetector(model_path)
-    raise ValueError(f"unknown face detector {name!r}: choose one of {', '.join(BACKENDS)}")
+    known = plugins.choices("face_backend", BACKENDS)
+    if name in known:
+        detector: FaceDetector = plugins.find("face_backend", name)(device=device)
+        return detector
+    raise ValueError(f"unknown face detector {name!r}: choose one of {', '.join(known)}")
 
 
 def choose_face(faces: list[Face], choice: str | int = "auto", *, source: Path | str = "the picture") -> Face:

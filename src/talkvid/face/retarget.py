@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 
+from talkvid import plugins
 from talkvid.records import Array
 
 logger = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ def retarget(
     speed and its last pose is held; without them the driving track is stretched over the output.
     """
     reference = _points("reference key points", reference, axes=2)
-    if strategy not in STRATEGIES:
-        raise ValueError(f"unknown retarget strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
+    known = plugins.choices("retarget_strategy", STRATEGIES)
+    if strategy not in known:
+        raise ValueError(f"unknown retarget strategy {strategy!r}: choose one of {', '.join(known)}")
     if num_frames < 1:
         raise ValueError(f"num_frames must be at least 1, got {num_frames}")
     if not np.isfinite(reference).all():
@@ -55,12 +57,24 @@ def retarget(
     moving = resample(track, num_frames, fps=fps, driving_fps=driving_fps)
     if strategy == "no_retarget":
         return moving * _size_ratio(driving_size, output_size)
+    if strategy not in STRATEGIES:
+        return _own(strategy, reference, moving * _size_ratio(driving_size, output_size))
     scale = face_scale(reference, track[nearest_frame(reference, track)])
     if strategy == "offset_retarget":
         offset: Array = reference + scale * (moving[:, 2:3] - moving[:1, 2:3])
         return offset
     carried: Array = reference[2] + scale * (moving - moving[:1, 2:3])
     return carried
+
+
+def _own(strategy: str, reference: Array, moving: Array) -> Array:
+    """Return what a plug-in makes of the portrait's points (P 2) and the moving (F P 2), output pixels."""
+    made: Array = np.asarray(plugins.find("retarget_strategy", strategy)(reference, moving), np.float64)
+    if made.shape != moving.shape or not np.isfinite(made).all():
+        raise ValueError(
+            f"retarget strategy {strategy} must give finite points of shape {moving.shape}, got {made.shape}"
+        )
+    return made
 
 
 def resample(

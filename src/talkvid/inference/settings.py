@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from talkvid import plugins
 from talkvid.inference.fewer_steps import check_fewer_steps, parse_interval, refuse_for_one_step
 from talkvid.inference.liveliness import liveliness
 from talkvid.inference.many_devices import check_devices
@@ -69,7 +70,7 @@ class LoadOptions:
     commercial_safe: bool = False
 
     def __post_init__(self) -> None:
-        one_of("face_backend", self.face_backend, FACE_BACKENDS)
+        one_of("face_backend", self.face_backend, plugins.choices("face_backend", FACE_BACKENDS))
         one_of("test_stage", self.test_stage, TEST_STAGES)
         check_devices(self)
         in_range("windows_per_batch", self.windows_per_batch, 1, 64)
@@ -132,7 +133,8 @@ class GenerateSettings:
     label: bool = False
 
     def __post_init__(self) -> None:
-        one_of("retarget_strategy", self.retarget_strategy, RETARGET_STRATEGIES)
+        strategies = plugins.choices("retarget_strategy", RETARGET_STRATEGIES)
+        one_of("retarget_strategy", self.retarget_strategy, strategies)
         one_of("head_motion", self.head_motion, HEAD_MOTIONS)
         in_range("head_motion_scale", self.head_motion_scale, 0, 2)
         one_of("framing", self.framing, FRAMINGS)
@@ -152,7 +154,7 @@ class GenerateSettings:
         in_range("kps_fps", self.kps_fps, 1, 240)
         in_range("num_inference_steps", self.num_inference_steps, 1, 1000)
         in_range("guidance_scale", self.guidance_scale, 1, 100)
-        one_of("sampler", self.sampler, SAMPLERS)
+        one_of("sampler", self.sampler, plugins.choices("sampler", SAMPLERS))
         in_range("reuse_features", self.reuse_features, 1, 1000)
         if self.guidance_interval is not None:
             parse_interval(self.guidance_interval)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from talkvid import plugins
 from talkvid.media.spool import Samples, Spool
 from talkvid.speech.log_mel import LogMelEncoder
 from talkvid.speech.transformers_encoder import TransformersEncoder
@@ -90,10 +91,13 @@ def build_speech_encoder(
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
 ) -> SpeechEncoder:
-    """Return the log-mel encoder for "log-mel", else a transformers encoder from a folder or a hub id.
+    """Return the log-mel encoder for "log-mel", a plug-in's, or transformers' from a folder or hub id.
 
     Raises FileNotFoundError naming the fetch command when a local folder is not there.
     """
     if os.fspath(name_or_path) == LOG_MEL:
         return LogMelEncoder()
+    if os.fspath(name_or_path) in plugins.choices("speech_encoder", (LOG_MEL,)):
+        encoder: SpeechEncoder = plugins.find("speech_encoder", os.fspath(name_or_path))(device=str(device))
+        return encoder
     return TransformersEncoder(name_or_path, device=device, dtype=dtype)

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 
+from talkvid import plugins
 from talkvid.evaluation.suite.entry import Entry
 from talkvid.evaluation.suite.metric import LeftOut, Metric, SetMetric, Suite
 from talkvid.evaluation.suite.metrics import (
@@ -35,33 +36,44 @@ _FAMILIES = (
     *(faces.ENTRY, duration.ENTRY),
 )
 METRICS: Mapping[str, Entry] = {entry.name: entry for entry in _FAMILIES}
-"""In the order of the tables."""
+"""The built-in ones, in the order of the tables."""
 _GROUPS: Mapping[str, Callable[[Entry], bool]] = {
     "all": lambda entry: True,
     "default": lambda entry: entry.in_default,
 }
 
 
+def known_metrics() -> dict[str, Entry]:
+    """Return all metrics by name: METRICS, then those of plug-in files; ValueError for a misfit."""
+    known = dict(METRICS)
+    for name in plugins.choices("metric", tuple(METRICS))[len(METRICS) :]:
+        entry = plugins.find("metric", name)
+        if not isinstance(entry, Entry) or entry.name != name:
+            raise ValueError(f"plug-in metric {name!r} must be an Entry of that name, got {entry!r:.80}")
+        known[name] = entry
+    return known
+
+
 def resolved(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the metrics' names, groups replaced by their members, each once, in the order of METRICS.
+    """Return the metrics' names, groups replaced by their members, each once, in the order of the tables.
 
     ValueError for an unknown name, saying which one is meant perhaps, and for none at all.
     """
+    known = known_metrics()
     wanted: set[str] = set()
     for name in names:
         if name in _GROUPS:
-            wanted |= {entry.name for entry in METRICS.values() if _GROUPS[name](entry)}
-        elif name in METRICS:
+            wanted |= {entry.name for entry in known.values() if _GROUPS[name](entry)}
+        elif name in known:
             wanted.add(name)
         else:
-            raise ValueError(_unknown(name))
+            raise ValueError(_unknown(name, [*_GROUPS, *known]))
     if not wanted:
-        raise ValueError(f"no metric was named; known are {', '.join([*_GROUPS, *METRICS])}")
-    return tuple(name for name in METRICS if name in wanted)
+        raise ValueError(f"no metric was named; known are {', '.join([*_GROUPS, *known])}")
+    return tuple(name for name in known if name in wanted)
 
 
-def _unknown(name: str) -> str:
-    known = [*_GROUPS, *METRICS]
+def _unknown(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name.lower(), known, n=1)
     meant = f", did you mean {near[0]!r}?" if near else ";"
     return f"there is no metric {name!r}{meant} known are {', '.join(known)}"
@@ -73,12 +85,13 @@ def build_suite(names: Sequence[str], settings: MetricSettings) -> Suite:
     What was never fetched or installed leaves its metric out, by name and with the command that fetches it.
     ValueError for an unknown name or for weights that are there and do not fit.
     """
+    known = known_metrics()
     metrics: list[Metric] = []
     sets: list[SetMetric] = []
     left_out: list[LeftOut] = []
     for name in resolved(names):
         try:
-            built = METRICS[name].build(settings)
+            built = known[name].build(settings)
         except (NotAtHand, ImportError) as error:
             left_out.append(LeftOut(name, str(error)))
             continue

@@ -38,7 +38,7 @@ def test_shellcheck_finds_nothing() -> None:
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("name", ["inference", "train", "evaluate", "app", "test"])
+@pytest.mark.parametrize("name", ["inference", "train", "evaluate", "app", "walkthrough", "test"])
 def test_a_script_starts_the_launcher_from_any_folder(name: str, tmp_path: Path) -> None:
     fake = tmp_path / "python"
     fake.write_text('#!/bin/sh\necho "$PWD" "$@"\n')

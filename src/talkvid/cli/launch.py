@@ -1,6 +1,6 @@
 """Environment and process launch behind `scripts/*.sh`: standard library only, run as a plain file.
 
-    python3 src/talkvid/cli/launch.py inference|train|curate|evaluate|app|test|doctor|models [arguments]
+    python3 src/talkvid/cli/launch.py inference|train|test|curate|evaluate|app|doctor|models|walkthrough [...]
 
 The environment is the active one if this checkout of talkvid is installed there, else `.venv` in the
 repository root (or TALKVID_VENV), created and installed on first use and after a change of pyproject.toml.
@@ -43,6 +43,8 @@ PROBE = (
 """Prints where talkvid would be imported from, and nothing unless all modules named are there too."""
 JOB_EXTRAS = {"test": ["dev"], "train": ["train"], "curate": ["curation"], "evaluate": ["eval"]}
 JOB_EXTRAS["app"] = ["app", "curation"]
+JOB_EXTRAS["walkthrough"] = ["curation", "train", "eval"]
+VERBS = ("curate", "evaluate", "app", "doctor", "models", "walkthrough")
 NEEDED_MODULES = {
     "": ["torch"],
     "dev": ["pytest", "xdist", "importlinter", "scenedetect", "pyarrow"],
@@ -289,11 +291,7 @@ COMMANDS: dict[str, Callable[[str, list[str]], tuple[list[str], Path | None]]] =
     "inference": inference_command,
     "train": train_command,
     "test": test_command,
-    "curate": functools.partial(verb_command, "curate"),
-    "evaluate": functools.partial(verb_command, "evaluate"),
-    "app": functools.partial(verb_command, "app"),
-    "doctor": functools.partial(verb_command, "doctor"),
-    "models": functools.partial(verb_command, "models"),
+    **{verb: functools.partial(verb_command, verb) for verb in VERBS},
 }
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ VERBS = {
     "app": "serve the web page: generate in a browser, browse a curated data set, read a report",
     "study": "ask real raters: blind trials as web pages, and what their answers say",
     "models": "fetch the published checkpoints into model_ckpts/, or export a trained one",
+    "walkthrough": "from raw video to a score on the bundled samples, step by step, in minutes on a CPU",
     "doctor": "say what is installed, what will be used and what is missing",
 }
 """Each verb lives in `talkvid/cli/<verb>.py` with `add_arguments(parser)` and `run(args) -> exit code`."""

@@ -41,15 +41,13 @@ MOORE = Licence(
 )
 TAESD = Licence("MIT", "https://huggingface.co/madebyollin/taesd", True)
 INSIGHTFACE = Licence(
-    "InsightFace models: non-commercial research",
+    "InsightFace: research only",
     "https://github.com/deepinsight/insightface#license",
     False,
     "the code is MIT, the models are not; their owner sells licences",
 )
 MEDIAPIPE = Licence("Apache-2.0", "https://github.com/google-ai-edge/mediapipe/blob/master/LICENSE", True)
-DOVER = Licence(
-    "S-Lab License 1.0: non-commercial", "https://github.com/VQAssessment/DOVER/blob/master/LICENSE", False
-)
+DOVER = Licence("S-Lab License 1.0", "https://github.com/VQAssessment/DOVER/blob/master/LICENSE", False)
 COTRACKER = Licence(
     "CC BY-NC 4.0", "https://github.com/facebookresearch/co-tracker/blob/main/LICENSE.md", False
 )
@@ -67,10 +65,10 @@ FID_INCEPTION = Licence(
     "trained on ImageNet, pictures for research",
 )
 I3D = Licence(
-    "Apache-2.0 for DeepMind's network, none stated for this conversion",
+    "Apache-2.0 (network)",
     "https://github.com/google-deepmind/kinetics-i3d",
     None,
-    "trained on Kinetics-400, converted by the authors of StyleGAN-V",
+    "trained on Kinetics-400; none is stated for this conversion, by the authors of StyleGAN-V",
 )
 TORCHVISION = Licence(
     "BSD-3-Clause",

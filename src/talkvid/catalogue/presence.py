@@ -25,9 +25,11 @@ class Note:
     size: int
     mtime_ns: int
     sha256: str
-    pinned: bool
-    """Whether the content is what the catalogue has; without that, only what the server stated."""
+    by: str
+    """What vouches for the content: the `catalogue`'s checksum, a `--sha256` of the user's, the `server`'s
+    statement, or only the `structure` of the file."""
     source: str = ""
+    """Where it came from, with the revision the server told."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class FileState:
     status: FileStatus
     size: int = 0
     """Bytes that are there."""
+    by: str = ""
+    """What vouches for a verified file, see `Note.by`."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def _look(file: ModelFile, folder: Path, notes: dict[str, Note]) -> FileState:
             if form.size not in (None, told.st_size):
                 return FileState(form, path, "wrong size", told.st_size)
             same = note is not None and (note.size, note.mtime_ns) == (told.st_size, told.st_mtime_ns)
-            return FileState(form, path, "verified" if same else "there", told.st_size)
+            if note is not None and same:
+                return FileState(form, path, "verified", told.st_size, note.by)
+            return FileState(form, path, "there", told.st_size)
     path = folder / file.place
     part = path.with_name(path.name + PART)
     if part.is_file():

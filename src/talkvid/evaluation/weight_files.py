@@ -17,7 +17,6 @@ class PublishedFile:
     fetched_as: str
     """What `talkvid models fetch` calls it."""
     name: str
-    url: str
     sha256: str
     licence: str
 
@@ -51,8 +50,8 @@ def _published(name: str) -> PublishedFile:
     """Return the one file of a model of the catalogue."""
     record = MODELS[name]
     (file,) = record.files
-    assert file.source is not None and file.sha256
-    return PublishedFile(name, file.name, file.source.told, file.sha256, record.licence.told)
+    assert file.sha256
+    return PublishedFile(name, file.name, file.sha256, record.licence.told)
 
 
 ALEXNET = _published("alexnet")

@@ -3,16 +3,21 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["TalkVidInference", "__version__"]
+__all__ = ["TalkVidInference", "TalkVidPipeline", "__version__"]
 
 if TYPE_CHECKING:
     from talkvid.inference.api import TalkVidInference
+    from talkvid.inference.talkvid_pipeline import TalkVidPipeline
 
 
 def __getattr__(name: str) -> Any:
-    """Return `TalkVidInference` on first use, so that importing the package loads no torch."""
+    """Return `TalkVidInference` or `TalkVidPipeline` on first use, so that importing us loads no torch."""
     if name == "TalkVidInference":
         from talkvid.inference.api import TalkVidInference
 
         return TalkVidInference
+    if name == "TalkVidPipeline":
+        from talkvid.inference.talkvid_pipeline import TalkVidPipeline
+
+        return TalkVidPipeline
     raise AttributeError(f"module 'talkvid' has no attribute {name!r}")

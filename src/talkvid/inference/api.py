@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from talkvid.inference.parts import PartsWriter, mention_parts
 from talkvid.inference.pipeline import Pipeline
 from talkvid.inference.processes import Order, shared_frames
 from talkvid.inference.report import announce, made_from, sidecar_content
+from talkvid.inference.result import GenerationResult
 from talkvid.inference.scene import Scene
 from talkvid.inference.settings import (
     GenerateSettings,
@@ -34,31 +35,16 @@ from talkvid.inference.timing import Timings
 from talkvid.media.audio import AudioSource
 from talkvid.media.writer import VideoWriter
 from talkvid.model.bundle import ModelBundle, load_bundle
+from talkvid.model.hub_mixin import HubMixin
 from talkvid.records import Array
 from talkvid.speech.features import SpeechEncoder, build_speech_encoder
+
+__all__ = ["GenerationResult", "TalkVidInference"]
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class GenerationResult:
-    """A finished video; usable wherever a path is."""
-
-    path: Path
-    num_frames: int
-    fps: float
-    sidecar: Path
-    timings: dict[str, float] = field(default_factory=dict)
-    """Seconds per part and in total."""
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-
-class TalkVidInference:
+class TalkVidInference(HubMixin):
     """One model on one device; weights are read when the first video is made, and kept."""
 
     def __init__(self, checkpoint_path: PathLike | None = None, device: str = "auto", **options: Any) -> None:
@@ -87,6 +73,16 @@ class TalkVidInference:
         """Return the model that the options name."""
         return cls(**{entry.name: getattr(options, entry.name) for entry in fields(options)})
 
+    @classmethod
+    def _opened(cls, name: PathLike | None, **options: Any) -> "TalkVidInference":
+        return cls(name, **options)
+
+    def _to_save(self) -> ModelBundle:
+        """Return the networks as they are stored, whatever device and precision this one works in."""
+        parts = replace(part_paths(self.options), preview_vae=None)
+        path = self.options.checkpoint_path
+        return load_bundle(None if path is None else os.fspath(path), parts=parts, dtype=None)
+
     def generate(
         self,
         reference_image: PathLike,
@@ -111,14 +107,20 @@ class TalkVidInference:
         )
 
     def generate_stream(
-        self, reference_image: PathLike, audio_file: PathLike, **settings: Any
+        self,
+        reference_image: PathLike,
+        audio_file: PathLike,
+        *,
+        timings: Timings | None = None,
+        **settings: Any,
     ) -> FrameStream:
         """Return the frames (H W 3) uint8 of the video as they are finished, without writing anything.
 
         The stream knows `num_frames`, `fps`, `width` and `height`; closing it ends the work. Settings and
         errors as in `generate`; whatever is wrong with the input is raised here, before the first frame.
+        `timings` counts the seconds of each part.
         """
-        timings = Timings()
+        timings = timings or Timings()
         job = self._job(build(GenerateSettings, settings), reference_image, audio_file, timings)
         return FrameStream(
             self._finished(job),
@@ -273,6 +275,7 @@ class TalkVidInference:
                 device="cpu" if self.placement.saves_memory else self.placement.device,
                 dtype=self.placement.dtype,
                 test_stage=self.options.test_stage,
+                found=self.checkpoint,
             )
         return self._bundle
 

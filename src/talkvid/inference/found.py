@@ -5,7 +5,9 @@ from dataclasses import fields
 
 from talkvid.inference.settings import LoadOptions
 from talkvid.model.bundle import EMBEDDED_FOLDER
+from talkvid.model.bundle_config import CONFIG_FILE
 from talkvid.model.checkpoints import Checkpoint, PartPaths, locate
+from talkvid.model.hub_card import forbids_commerce, stated_licence
 
 
 def find_checkpoint(options: LoadOptions) -> Checkpoint:
@@ -15,13 +17,26 @@ def find_checkpoint(options: LoadOptions) -> Checkpoint:
     if path is None and not parts.networks() and parts.unet_config_path is None:
         path = EMBEDDED_FOLDER
     found = locate(None if path is None else os.fspath(path), parts=parts)
-    config = found.config
-    if options.commercial_safe and not config.commercial_use:
+    if options.commercial_safe:
+        _refuse_non_commercial(found)
+    return found
+
+
+def _refuse_non_commercial(found: Checkpoint) -> None:
+    """Raise ValueError where the config or the card beside the weights does not allow commercial use."""
+    config, folder = found.config, found.files["denoising_unet"].parent
+    stated = stated_licence(folder)
+    if not config.commercial_use:
         raise ValueError(
             f"commercial_safe: the weights of {config.name} forbid commercial use "
-            f"({config.license or 'no licence stated'}); give --checkpoint_path to weights that allow it"
+            f"({config.license or stated or 'no licence stated'}); give --checkpoint_path to weights that "
+            "allow it"
         )
-    return found
+    if forbids_commerce(stated):
+        raise ValueError(
+            f"commercial_safe: the card of {config.name} says {stated}, which forbids commercial use, "
+            f"although its {CONFIG_FILE} allows it; ask its owner, or give --checkpoint_path to other weights"
+        )
 
 
 def part_paths(options: LoadOptions) -> PartPaths:

@@ -142,7 +142,9 @@ class _Counted:
         for _ in steps:
             next(self._ticks)
         with self._timings.part("denoising"):
-            return self.inner.together(latents, frames, steps)
+            predictions = self.inner.together(latents, frames, steps)
+        self._timings.denoised(frames, steps)
+        return predictions
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

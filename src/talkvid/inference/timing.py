@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 class Timings:
@@ -19,6 +19,9 @@ class Timings:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def denoised(self, frames: Sequence[Sequence[int]], steps: Sequence[int]) -> None:
+        """Hear that the denoiser worked on windows of these frames, each at its step; for whoever watches."""
 
     def rounded(self) -> dict[str, float]:
         """Return the seconds per part to the millisecond."""

@@ -34,12 +34,20 @@ def load_image(path: str | os.PathLike[str]) -> Array:
                     f"{path}: {picture.width}x{picture.height} is over {MAX_PIXELS} pixels; scale it down"
                 )
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            return np.array(_opaque_rgb(_to_srgb(upright, path)))
+            return rgb_pixels(picture, source=path)
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: this is not a picture that can be read; give a JPEG or PNG") from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: this picture cannot be decoded ({error}); copy it again") from error
+
+
+def rgb_pixels(picture: Image.Image, *, source: str | os.PathLike[str] = "the picture") -> Array:
+    """Return an open picture as RGB uint8 (H W 3): turned upright, in sRGB, on white where transparent.
+
+    A copy of PIL's that has lost its EXIF tag is taken as it is.
+    """
+    upright = ImageOps.exif_transpose(picture)
+    return np.array(_opaque_rgb(_to_srgb(upright, source)))
 
 
 def probe_image(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -57,7 +65,7 @@ def probe_image(path: str | os.PathLike[str]) -> tuple[int, int]:
         raise ValueError(f"{path}: this picture cannot be decoded ({error}); copy it again") from error
 
 
-def _to_srgb(picture: Image.Image, path: Path) -> Image.Image:
+def _to_srgb(picture: Image.Image, path: str | os.PathLike[str]) -> Image.Image:
     profile = picture.info.get("icc_profile")
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
         return picture

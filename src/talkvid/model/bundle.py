@@ -14,6 +14,7 @@ from talkvid.model.audio_projection import AudioProjection
 from talkvid.model.bundle_config import CONFIG_FILE, BundleConfig, ModuleSpec
 from talkvid.model.checkpoints import MODEL_FOLDER, Checkpoint, PartPaths, locate
 from talkvid.model.denoising_unet import DenoisingUNet
+from talkvid.model.hub_mixin import HubMixin
 from talkvid.model.kps_guider import VKpsGuider
 from talkvid.model.reference_net import ReferenceNet
 from talkvid.model.registry import build_module
@@ -42,7 +43,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass
-class ModelBundle:
+class ModelBundle(HubMixin):
     """The networks of one checkpoint, in evaluation mode, and its config."""
 
     config: BundleConfig
@@ -96,6 +97,13 @@ class ModelBundle:
             module.to(device=device, dtype=dtype)
         return self
 
+    @classmethod
+    def _opened(cls, name: str | Path | None, **options: Any) -> "ModelBundle":
+        return load_bundle(name, **options)
+
+    def _to_save(self) -> "ModelBundle":
+        return self
+
     def _optional(self, name: str, kind: type[Network]) -> Network | None:
         module = self.modules.get(name)
         if module is not None and not isinstance(module, kind):
@@ -114,17 +122,19 @@ def load_bundle(
     *,
     parts: PartPaths | None = None,
     device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
     model_folder: str | Path = MODEL_FOLDER,
     test_stage: str = "stage_3",
     step: int | None = None,
+    found: Checkpoint | None = None,
 ) -> ModelBundle:
     """Return the model of a checkpoint: a folder of ours, a training run, the V-Express release, a hub id.
 
     None is the embedded model, or, when `parts` names networks, the release below `model_folder`.
     `test_stage` "stage_1" zeroes what that stage had not trained. A training run gives the exports of `step`,
-    or of the last complete step. Every file is loaded strictly: ValueError names the first key or shape that
-    does not fit, FileNotFoundError what is absent.
+    or of the last complete step; `found` is what `locate` returned for it, and is not sought again. dtype
+    None keeps what the files have. Every file is loaded strictly: ValueError names the first key or shape
+    that does not fit, FileNotFoundError what is absent.
     """
     parts = parts or PartPaths()
     if checkpoint_path is None and not parts.networks() and parts.unet_config_path is None:
@@ -133,7 +143,7 @@ def load_bundle(
                 f"the embedded model {EMBEDDED_FOLDER} is not installed: give --checkpoint_path"
             )
         checkpoint_path = EMBEDDED_FOLDER
-    checkpoint = locate(checkpoint_path, parts=parts, model_folder=model_folder, step=step)
+    checkpoint = found or locate(checkpoint_path, parts=parts, model_folder=model_folder, step=step)
     modules = {
         name: _load_module(name, spec, checkpoint).to(device=device, dtype=dtype).eval().requires_grad_(False)
         for name, spec in checkpoint.config.modules.items()
@@ -178,13 +188,34 @@ def _load_module(name: str, spec: ModuleSpec, checkpoint: Checkpoint) -> nn.Modu
         vae.load_folder(path)
         return vae
     state = _module_state(name, path, checkpoint.files.get("motion_module"))
-    with torch.device("meta"), _Unfilled():  # no time and memory for weights that are replaced at once
-        module = build_module(name, spec)
+    module = _hollow(name, spec)  # no time and memory for weights that are replaced at once
     load_state(module, state, source=str(path))
     if any(tensor.is_meta for tensor in chain(module.parameters(), module.buffers())):
         module = build_module(name, spec)  # it has buffers that are computed, not stored
         load_state(module, state, source=str(path))
     return module
+
+
+def check_network(name: str, spec: ModuleSpec, checkpoint: Checkpoint) -> None:
+    """Return when the file of a network has the names and shapes that its config says.
+
+    Files are mapped, their numbers are not read. Raises as loading would: ValueError for what does not fit,
+    FileNotFoundError for what is absent.
+    """
+    path = checkpoint.files.get(name)
+    if path is None or not path.exists():
+        raise FileNotFoundError(f"the weights of {name} are missing: {path or 'no file in the checkpoint'}")
+    module = _hollow(name, spec)
+    if isinstance(module, DiffusersVae) and path.is_dir():
+        module.load_folder(path)
+        return
+    load_state(module, _module_state(name, path, checkpoint.files.get("motion_module")), source=str(path))
+
+
+def _hollow(name: str, spec: ModuleSpec) -> nn.Module:
+    """Return a network whose weights have names and shapes and no memory."""
+    with torch.device("meta"), _Unfilled():
+        return build_module(name, spec)
 
 
 class _Unfilled(TorchFunctionMode):
@@ -227,7 +258,7 @@ def _check(bundle: ModelBundle) -> None:
 
 
 def _decode_previews(
-    bundle: ModelBundle, path: Path, *, device: torch.device | str, dtype: torch.dtype
+    bundle: ModelBundle, path: Path, *, device: torch.device | str, dtype: torch.dtype | None
 ) -> None:
     """Have the pictures decoded by the small autoencoder at `path`."""
     decoder = load_tiny_decoder(path).to(device=device, dtype=dtype).eval().requires_grad_(False)

@@ -18,14 +18,16 @@ FETCH_COMMAND = "bash scripts/download_models.sh"
 MODEL_FOLDER = Path("model_ckpts")
 NETWORKS = ("reference_net", "denoising_unet", "v_kps_guider", "audio_projection")
 """Networks every training run exports and every published checkpoint has."""
-_TRAINED = (*NETWORKS, "motion_module")
+TRAINED = (*NETWORKS, "motion_module")
+"""The same with the temporal layers, which may have a file of their own."""
 VAE_FOLDER = "sd-vae-ft-mse"
 UNET_CONFIG = "stable-diffusion-v1-5/unet/config.json"
 TRAINED_FPS = 24.0  # of the reference's training clips; a run with a config.json states its own
 
-_SUFFIXES = (".safetensors", ".pth", ".bin")
-_EXPORT = re.compile(r"([a-z0-9_]+)-(\d+)\.\w+")
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".bin")
+"""Of a network's files in a folder of ours, the preferred one first."""
+EXPORT = re.compile(r"([a-z0-9_]+)-(\d+)\.\w+")
+"""Name of an export: network and step."""
 
 
 def module_file_name(module: str, step: int, *, suffix: str = ".safetensors") -> str:
@@ -35,16 +37,18 @@ def module_file_name(module: str, step: int, *, suffix: str = ".safetensors") ->
 
 def step_of(path: str | Path) -> int | None:
     """Return the step in the name of an export; None for any other file."""
-    match = _EXPORT.fullmatch(Path(path).name)
+    match = EXPORT.fullmatch(Path(path).name)
     return int(match[2]) if match else None
 
 
 def exported_modules(folder: str | Path) -> dict[int, dict[str, Path]]:
     """Return step -> network -> file for all exports in a run's folder, lowest step first."""
     found: dict[int, dict[str, Path]] = {}
-    for suffix in reversed(_SUFFIXES):  # where a network lies there twice, the last and preferred form stays
+    for suffix in reversed(
+        WEIGHT_SUFFIXES
+    ):  # where a network lies there twice, the last and preferred form stays
         for path in Path(folder).glob(f"*{suffix}"):
-            if match := _EXPORT.fullmatch(path.name):
+            if match := EXPORT.fullmatch(path.name):
                 found.setdefault(int(match[2]), {})[match[1]] = path
     return dict(sorted(found.items()))
 
@@ -98,7 +102,7 @@ def locate(
     model_folder: str | Path = MODEL_FOLDER,
     step: int | None = None,
 ) -> Checkpoint:
-    """Return the checkpoint at `path`: a folder, or the name of a repository on the Hugging Face hub.
+    """Return the checkpoint at `path`: a folder, or a repository on the Hugging Face hub (name@revision).
 
     None with paths of networks is the published release below `model_folder`. Parts that the checkpoint
     lacks are sought in it, beside it and below `model_folder`. Of a training run the exports of `step`, or
@@ -106,7 +110,7 @@ def locate(
     ValueError says what is wrong with the folder.
     """
     parts = parts or PartPaths()
-    folder = Path(model_folder) if path is None else _existing_folder(path)
+    folder = Path(model_folder) if path is None else _existing_folder(path, step)
     found = _read_folder(_Search(folder, Path(model_folder), parts), step)
     if parts.preview_vae is None:
         return found
@@ -166,36 +170,25 @@ class _Search:
         return None
 
 
-def _existing_folder(path: str | Path) -> Path:
+def _existing_folder(path: str | Path, step: int | None) -> Path:
     folder = Path(path)
     if folder.is_dir():
         return folder
     if folder.is_file():
         raise ValueError(f"checkpoint {path} is a file: give the folder it lies in, or its own flag")
-    if _HUB_ID.fullmatch(str(path)) and not folder.parent.is_dir():
-        return _from_hub(str(path))
+    from talkvid.model.hub import fetch_checkpoint, is_hub_name
+
+    if is_hub_name(str(path)):
+        return fetch_checkpoint(str(path), step=step)
     raise FileNotFoundError(
         f"checkpoint folder {path} does not exist: fetch the models with `{FETCH_COMMAND}`"
     )
 
 
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name))
-    except Exception as error:
-        # The hub's client raises a dozen unrelated types; all mean that the name did not lead to a folder.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FileNotFoundError(
-            f"checkpoint {name!r} is no folder here and could not be fetched from the hub ({reason})"
-        ) from error
-
-
 def _own_folder(search: _Search, config: BundleConfig) -> Checkpoint:
     files = {}
     for name in (*config.modules, "motion_module"):
-        for suffix in _SUFFIXES:
+        for suffix in WEIGHT_SUFFIXES:
             if (search.folder / f"{name}{suffix}").is_file():
                 files[name] = search.folder / f"{name}{suffix}"
                 break
@@ -222,7 +215,7 @@ def _training_run(search: _Search, steps: dict[int, dict[str, Path]], wanted: in
         )
     step = max(complete) if wanted is None else wanted
     logger.info("%s: taking the exports of step %d", search.folder, step)
-    files = {**{name: path for name, path in steps[step].items() if name in _TRAINED}, **given}
+    files = {**{name: path for name, path in steps[step].items() if name in TRAINED}, **given}
     config_file = search.folder / CONFIG_FILE
     if config_file.is_file():
         config = BundleConfig.from_file(config_file)

@@ -12,6 +12,7 @@ from talkvid.files import atomic_path
 from talkvid.model.adapters import Adapters
 from talkvid.model.bundle import ModelBundle
 from talkvid.model.checkpoints import step_of
+from talkvid.model.hub_card import card_head
 from talkvid.training.config import TrainConfig
 from talkvid.training.config_distil import DISTILLATION
 from talkvid.training.logbook import CSV_NAME, read_losses
@@ -62,8 +63,13 @@ def write_card(
             ("adapters added", f"rank {adapters.rank}, alpha {adapters.alpha:g}, step {adapters.step}")
         )
     lines = [
-        *("---", "library_name: talkvid", "tags: [talking-head, audio-driven]", "---", ""),
-        *(f"# {config.name}", "", config.description or "No description was recorded.", ""),
+        *(
+            card_head(config),
+            f"# {config.name}",
+            "",
+            config.description or "No description was recorded.",
+            "",
+        ),
         *_table(about),
         *("", "## Data", "", *_table(_data(noted))),
         *("", "## Training", "", *_table(_training(source, noted, step))),

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +12,8 @@ from talkvid.model.adapters import apply_adapters, read_adapters
 from talkvid.model.bundle import ModelBundle, load_bundle, save_bundle
 from talkvid.model.bundle_config import CONFIG_FILE, BundleConfig
 from talkvid.model.checkpoints import NETWORKS
+from talkvid.model.hub_card import copy_notices, portable
+from talkvid.model.hub_save import source_folder
 from talkvid.model.unet_config import UNetConfig
 from talkvid.model.weights import MOTION_MODULE, save_state
 from talkvid.training.card import CARD_FILE, write_card
@@ -44,6 +47,9 @@ def export_checkpoint(
         bundle = load_bundle(checkpoint, step=step)
         if learned is not None:
             apply_adapters(bundle.modules, learned, name=bundle.config.name)
+        source, bundle = source_folder(bundle), replace(bundle, config=portable(bundle.config))
+        if source is not None:
+            copy_notices(source, folder, bundle.config)
         if layout == "talkvid":
             save_bundle(bundle, folder, dtype=dtype)
         else:

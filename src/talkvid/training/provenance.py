@@ -8,10 +8,9 @@ from typing import Any
 from talkvid import __version__
 from talkvid.dataset.index import Clip
 from talkvid.model.bundle import ModelBundle
+from talkvid.model.hub_card import RECORD
 from talkvid.training.config import TrainConfig
 
-RECORD = "training"
-"""Key of the record among a model config's extra values."""
 PACKAGES = ("torch", "accelerate", "deepspeed", "peft")
 
 

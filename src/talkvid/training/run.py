@@ -8,6 +8,8 @@ from talkvid import config as settings
 from talkvid.dataset.index import Clip
 from talkvid.dataset.talking_face import TalkingFaceDataset
 from talkvid.model.bundle import ModelBundle
+from talkvid.model.hub_card import copy_notices
+from talkvid.model.hub_save import source_folder
 from talkvid.training.clips import read_batches, usable_clips, window_settings
 from talkvid.training.config import TrainConfig
 from talkvid.training.config_distil import DISTILLATION
@@ -71,6 +73,8 @@ def _train(config: TrainConfig, engine: Engine) -> list[float]:
             height=config.data.height,
         )
         (folder.path / SETTINGS_FILE).write_text(settings.to_yaml(config), encoding="utf-8")
+        if (base := source_folder(bundle)) is not None and not resuming:
+            copy_notices(base, folder.path, bundle.config, derived=True)
 
     processes.from_main(describe)
     latents = open_latents(config, task, clips, engine)

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from talkvid.media.audio import load_audio, num_frames
-from talkvid.speech.activity import speech_activity
+from talkvid.speech.activity import FLOOR_ROWS, speech_activity, speech_rows
 
 RATE = 16000
 
@@ -60,3 +61,22 @@ def test_the_recordings_at_hand(shared: Path) -> None:
         assert 0.6 < speech_activity(load_audio(path), 25).mean() <= 1
     for path in sorted((shared / "media/dev/audio_bad").glob("*sine*")):
         assert not speech_activity(load_audio(path), 25).any()
+
+
+@pytest.mark.parametrize("rows", [1, 4, 50, 299, 5000])
+def test_rows_of_speech_are_those_of_scipys_filters(rows: int) -> None:
+    random = np.random.default_rng(rows)
+    level = 30 * np.sin(np.arange(rows) / 40) + 6 * random.standard_normal(rows) - 40
+    flatness = random.random(rows) * 0.6
+    smooth = ndimage.uniform_filter1d(level, 5, mode="nearest")
+    floor = ndimage.minimum_filter1d(smooth, FLOOR_ROWS, mode="nearest")
+    loud = smooth > np.maximum(floor + 9, max(np.percentile(smooth, 95) - 32, -65))
+    near = ndimage.binary_dilation(long_runs(loud & (flatness < 0.3), 3), np.ones(41))
+    silent = ~long_runs(loud & near, 6)
+    ends = np.isin(ndimage.label(silent)[0], ndimage.label(silent)[0][[0, -1]]) & silent
+    assert np.array_equal(speech_rows(level, flatness), ~(long_runs(silent, 21) | ends))
+
+
+def long_runs(rows: np.ndarray, length: int) -> np.ndarray:
+    labels, _ = ndimage.label(rows)
+    return rows & (np.bincount(labels)[labels] >= length)

@@ -1,10 +1,10 @@
 """Smooth dense warp of a picture that carries landmark points to new places."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
 
 from talkvid.records import Array
 
@@ -14,6 +14,7 @@ STIFFNESS = 3e-4
 """Regularisation of the spline: larger follows the points less closely and folds less."""
 ANCHORS_PER_SIDE = 6
 TINY = 1e-9
+KEPT_SIZES = 8
 
 
 def warp_image(image: Array, source: Array, target: Array, *, stiffness: float = STIFFNESS) -> Array:
@@ -23,15 +24,9 @@ def warp_image(image: Array, source: Array, target: Array, *, stiffness: float =
     Points are pixels, centres at whole numbers. The border of the picture stays where it is.
     """
     height, width = image.shape[:2]
-    field = backward_field(
-        torch.as_tensor(np.asarray(source, dtype=np.float32))[None],
-        torch.as_tensor(np.asarray(target, dtype=np.float32))[None],
-        width,
-        height,
-        stiffness=stiffness,
-    )
-    places = _full_size(field, width, height)[0].numpy()
-    return cv2.remap(image, places[0], places[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    field = backward_field(source, target, width, height, stiffness=stiffness)
+    across, down = _full_size(field, width, height)
+    return cv2.remap(image, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def sample(
@@ -42,93 +37,102 @@ def sample(
     return sampled
 
 
-def warp_batch(images: Tensor, source: Tensor, target: Tensor, *, stiffness: float = STIFFNESS) -> Tensor:
-    """Return images (B C H W) float with `source` points (B N 2) carried to `target` points (B N 2), in
-    pixels.
-    """
-    height, width = images.shape[-2:]
-    field = backward_field(source, target, width, height, stiffness=stiffness)
-    places = _full_size(field, width, height)
-    span = places.new_tensor([width - 1, height - 1])
-    grid = places.permute(0, 2, 3, 1) / span * 2 - 1
-    return functional.grid_sample(
-        images, grid.to(images.dtype), mode="bilinear", padding_mode="border", align_corners=True
-    )
-
-
 def backward_field(
-    source: Tensor, target: Tensor, width: int, height: int, *, stiffness: float = STIFFNESS
-) -> Tensor:
-    """Return (B 2 GRID GRID): for each node of a grid over the result, how far off in the picture to look, in
-    pixels.
+    source: Array, target: Array, width: int, height: int, *, stiffness: float = STIFFNESS
+) -> Array:
+    """Return (2 GRID GRID) float32: for each node of a grid over the result, how far off in the picture to
+    look, in pixels.
 
-    A thin-plate spline (Duchon 1977) through the displacements source - target at the target points (B N 2)
+    A thin-plate spline (Duchon 1977) through the displacements source - target at the target points (N 2)
     and zero displacements at anchors along the border; stiffness is its ridge, in units of the squared
     picture side.
     """
-    if source.shape != target.shape or source.ndim != 3 or source.shape[-1] != 2:
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    if source.shape != target.shape or source.ndim != 2 or source.shape[-1] != 2:
         raise ValueError(
-            "source and target points must both be (B, N, 2), "
-            f"got {tuple(source.shape)} and {tuple(target.shape)}"
+            f"source and target points must both be (N, 2), got {source.shape} and {target.shape}"
         )
-    side = float(max(width, height))
-    anchors = _border(width, height).to(source).expand(source.shape[0], -1, -1)
-    centres = torch.cat([target, anchors], dim=1) / side
-    shifts = torch.cat([source - target, torch.zeros_like(anchors)], dim=1) / side
-    weights, plane = _solve(centres.double(), shifts.double(), stiffness)
-    nodes = _nodes(width, height).to(source) / side
-    kernel = _thin_plate(_squared_distances(nodes, centres.to(nodes)))
-    shift = kernel @ weights.to(nodes) + _affine(nodes) @ plane.to(nodes)
-    return (shift * side).transpose(1, 2).reshape(-1, 2, GRID, GRID)
+    fixed, side = _fixed(width, height), float(max(width, height))
+    points, count = target / side, len(target)
+    weights = _solve(points, (source - target) / side, fixed.anchors, stiffness)
+    near = points.astype(np.float32)
+    squared = fixed.nodes @ (-2 * near.T)
+    squared += np.square(fixed.nodes).sum(axis=1)[:, None]
+    squared += np.square(near).sum(axis=1)
+    shift = _thin_plate(np.maximum(squared, 0, out=squared)) @ weights[:count]
+    shift += fixed.anchored @ weights[count:]
+    scaled: Array = (shift * np.float32(side)).T.reshape(2, GRID, GRID)
+    return scaled
 
 
-def _solve(centres: Tensor, shifts: Tensor, stiffness: float) -> tuple[Tensor, Tensor]:
-    """Return kernel weights (B N 2) and plane (B 3 2) of the regularised spline."""
-    count = centres.shape[1]
-    kernel = _thin_plate((centres[:, :, None] - centres[:, None]).square().sum(-1))
-    kernel = kernel + stiffness * torch.eye(count, dtype=kernel.dtype, device=kernel.device)
-    affine = _affine(centres)
-    corner = affine.new_zeros(len(centres), 3, 3)
-    system = torch.cat([torch.cat([kernel, affine], 2), torch.cat([affine.transpose(1, 2), corner], 2)], 1)
-    right = torch.cat([shifts, shifts.new_zeros(len(shifts), 3, 2)], dim=1)
-    solution = torch.linalg.solve(system, right)
-    return solution[:, :count], solution[:, count:]
+@dataclass(frozen=True)
+class _Fixed:
+    """What all splines of one picture size share; lengths in units of the longer side."""
+
+    nodes: Array
+    """(G 2) float32"""
+    anchors: Array
+    """(A 2)"""
+    anchored: Array
+    """(G A + 3) float32: kernel of the nodes to the anchors, then 1, x and y of the nodes."""
 
 
-def _squared_distances(nodes: Tensor, centres: Tensor) -> Tensor:
-    """Return (B G N) squared distances of nodes (G 2) from centres (B N 2)."""
-    product = nodes @ centres.transpose(1, 2)
-    lengths = nodes.square().sum(-1)[:, None] + centres.square().sum(-1)[:, None]
-    return torch.sub(lengths, product, alpha=2).clamp_(min=0)
+@lru_cache(maxsize=KEPT_SIZES)
+def _fixed(width: int, height: int) -> _Fixed:
+    span = np.array([width - 1, height - 1]) / max(width, height)
+    steps = np.linspace(0, 1, GRID)
+    nodes = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) * span
+    part = np.linspace(0, 1, ANCHORS_PER_SIDE)[:-1]
+    ring = [(part, 0 * part), (0 * part + 1, part), (1 - part, 0 * part + 1), (0 * part, 1 - part)]
+    anchors = np.concatenate([np.stack(pair, axis=-1) for pair in ring]) * span
+    kernel = _thin_plate(_squared_distances(nodes, anchors))
+    anchored = np.concatenate([kernel, np.ones((len(nodes), 1)), nodes], axis=1)
+    return _Fixed(nodes.astype(np.float32), anchors, anchored.astype(np.float32))
 
 
-def _thin_plate(squared: Tensor) -> Tensor:
-    return squared * torch.log(squared + TINY)
+def _solve(points: Array, shifts: Array, anchors: Array, stiffness: float) -> Array:
+    """Return float32 (N + A + 3, 2): the regularised spline's weights of points (N 2), of anchors (A 2) and
+    its plane.
+    """
+    centres = np.concatenate([points, anchors])
+    count = len(centres)
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _thin_plate(_squared_distances(centres, centres))
+    system[range(count), range(count)] += stiffness
+    system[:count, count] = 1
+    system[:count, count + 1 :] = centres
+    system[count:, :count] = system[:count, count:].T
+    right = np.zeros((count + 3, 2))
+    right[: len(shifts)] = shifts
+    solved: Array = np.linalg.solve(system, right).astype(np.float32)
+    return solved
 
 
-def _affine(points: Tensor) -> Tensor:
-    return torch.cat([torch.ones_like(points[..., :1]), points], dim=-1)
+def _squared_distances(points: Array, others: Array) -> Array:
+    """Return (N M) squared distances of points (N 2) from others (M 2)."""
+    across, down = (points[:, axis, None] - others[:, axis] for axis in (0, 1))
+    squared: Array = across * across + down * down
+    return squared
 
 
-def _nodes(width: int, height: int) -> Tensor:
-    """Return (GRID * GRID, 2) node positions in pixels, the outermost on the first and last pixel centres."""
-    across, down = torch.linspace(0, width - 1, GRID), torch.linspace(0, height - 1, GRID)
-    grid_y, grid_x = torch.meshgrid(down, across, indexing="ij")
-    return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
+def _thin_plate(squared: Array) -> Array:
+    """Return r^2 log r^2 in the type and the memory of the squared distances."""
+    logarithm = squared + squared.dtype.type(TINY)
+    np.log(logarithm, out=logarithm)
+    squared *= logarithm
+    return squared
 
 
-def _border(width: int, height: int) -> Tensor:
-    """Return (4 (n - 1), 2) anchors along the border of the picture."""
-    steps = torch.linspace(0, 1, ANCHORS_PER_SIDE)[:-1]
-    zero, one = torch.zeros_like(steps), torch.ones_like(steps)
-    ring = [(steps, zero), (one, steps), (1 - steps, one), (zero, 1 - steps)]
-    corners = torch.cat([torch.stack(pair, dim=-1) for pair in ring])
-    return corners * torch.tensor([width - 1, height - 1])
+def _full_size(field: Array, width: int, height: int) -> Array:
+    """Return (2 H W) float32: where in the picture each pixel of the result comes from."""
+    places: Array = _between(height) @ field @ _between(width).T
+    places[0] += np.arange(width, dtype=np.float32)
+    places[1] += np.arange(height, dtype=np.float32)[:, None]
+    return places
 
 
-def _full_size(field: Tensor, width: int, height: int) -> Tensor:
-    """Return (B 2 H W): where in the picture each pixel of the result comes from."""
-    shift = functional.interpolate(field, size=(height, width), mode="bilinear", align_corners=True)
-    across = torch.arange(width, dtype=shift.dtype, device=shift.device)
-    down = torch.arange(height, dtype=shift.dtype, device=shift.device)
-    return shift + torch.stack([across.expand(height, width), down[:, None].expand(height, width)])
+@lru_cache(maxsize=KEPT_SIZES)
+def _between(length: int) -> Array:
+    """Return (length GRID) float32: linear interpolation from nodes, the first and last on the end pixels."""
+    position = np.linspace(0, GRID - 1, length)
+    return np.maximum(1 - np.abs(position[:, None] - np.arange(GRID)), 0).astype(np.float32)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from talkvid.records import FeatureRows
@@ -142,7 +141,7 @@ class HeadMotion(nn.Module):
         else:
             gate = spoken[np.clip(np.rint(times * fps).astype(int), 0, len(spoken) - 1)].astype(float)
         usual = standard_loudness(loudness, gate > 0.5)
-        gate = gaussian_filter1d(gate, GATE_SOFT_S * RATE_HZ, mode="nearest")
+        gate = smoothed(gate, GATE_SOFT_S * RATE_HZ)
         lively: np.ndarray = np.exp(float(self.liveliness) * usual * gate)
         return lively * (self.config.silence + (1 - self.config.silence) * gate)
 
@@ -152,8 +151,15 @@ def smooth_loudness(features: FeatureRows) -> np.ndarray:
     means = np.empty(len(features))
     for first in range(0, len(features), ROWS_AT_ONCE):
         means[first : first + ROWS_AT_ONCE] = features[first : first + ROWS_AT_ONCE].double().mean(dim=1)
-    level: np.ndarray = gaussian_filter1d(means, LOUDNESS_SOFT_S * ROWS_PER_S, mode="nearest")
-    return level
+    return smoothed(means, LOUDNESS_SOFT_S * ROWS_PER_S)
+
+
+def smoothed(values: np.ndarray, deviation: float) -> np.ndarray:
+    """Return values (N,) under a Gaussian of this deviation, cut at four of them; the ends are held."""
+    reach = int(4 * deviation + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    softened: np.ndarray = np.convolve(np.pad(values, reach, mode="edge"), kernel / kernel.sum(), "valid")
+    return softened
 
 
 def standard_loudness(loudness: np.ndarray, spoken: np.ndarray) -> np.ndarray:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+from talkvid.model.convolution import convolution_silu
 
 
 class VKpsGuider(nn.Module):
@@ -24,7 +25,8 @@ class VKpsGuider(nn.Module):
 
     def forward(self, kps_images: Tensor) -> Tensor:
         """Return features of the latents' size: (B 3 F H W) in [0, 1] -> (B C F H/8 W/8)."""
-        hidden = F.silu(self.conv_in(rearrange(kps_images, "b c f h w -> (b f) c h w")))
-        for block in self.blocks:
-            hidden = F.silu(block(hidden))
+        hidden = rearrange(kps_images, "b c f h w -> (b f) c h w")
+        for layer in (self.conv_in, *self.blocks):
+            assert isinstance(layer, nn.Conv2d)
+            hidden = convolution_silu(layer, hidden)
         return rearrange(self.conv_out(hidden), "(b f) c h w -> b c f h w", b=kps_images.shape[0])

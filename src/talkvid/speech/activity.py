@@ -2,9 +2,9 @@
 
 import math
 
+import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 
 from talkvid.media.audio import num_frames
 from talkvid.media.spool import Samples
@@ -72,25 +72,21 @@ def level_and_flatness(waveform: Samples) -> tuple[Array, Array]:
 
 def speech_rows(level_db: Array, flatness: Array) -> Array:
     """Return bool (T,) for 10 ms rows from their levels and flatness."""
-    smooth = ndimage.uniform_filter1d(level_db.astype(np.float64), 5, mode="nearest")
-    floor = ndimage.minimum_filter1d(smooth, FLOOR_ROWS, mode="nearest")
+    smooth = np.convolve(np.pad(level_db.astype(np.float64), 2, mode="edge"), np.full(5, 0.2), mode="valid")
+    floor = cv2.erode(smooth[None], np.ones((1, FLOOR_ROWS), np.uint8), borderType=cv2.BORDER_REPLICATE)[0]
     threshold = np.maximum(floor + ABOVE_FLOOR_DB, max(np.percentile(smooth, 95) - UNDER_LOUD_DB, SILENCE_DB))
     loud = smooth > threshold
     voiced = _runs_of_at_least(loud & (flatness < FLATTEST), 3)
-    near = ndimage.binary_dilation(voiced, iterations=REACH_ROWS) if voiced.any() else voiced
+    near = cv2.dilate(voiced[None].astype(np.uint8), np.ones((1, 2 * REACH_ROWS + 1), np.uint8))[0] > 0
     spoken = _runs_of_at_least(loud & near, SHORTEST_ROWS)
     return ~_runs_of_at_least(~spoken, GAP_ROWS + 1, keep_ends=True)
 
 
 def _runs_of_at_least(rows: Array, length: int, *, keep_ends: bool = False) -> Array:
     """Return the rows without runs of True shorter than `length` (those at either end kept if asked)."""
-    labels, count = ndimage.label(rows)
-    if not count:
-        return np.zeros(len(rows), bool)
-    sizes = np.bincount(labels, minlength=count + 1)
-    keep = sizes >= length
-    if keep_ends:
-        keep[[labels[0], labels[-1]]] = True
-    keep[0] = False
-    kept: Array = keep[labels]
+    edges = np.flatnonzero(np.diff(rows, prepend=False, append=False))
+    kept = np.zeros(len(rows), bool)
+    for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        at_an_end = start == 0 or stop == len(rows)
+        kept[start:stop] = stop - start >= length or (keep_ends and at_an_end)
     return kept

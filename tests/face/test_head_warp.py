@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from talkvid.face.head_warp import HeadWarp, head_depth
+from talkvid.face.head_warp import NODES, ROUNDS, HeadWarp, head_depth
 from talkvid.face.warp import sample
 from talkvid.records import Array
 from tests.face.drawn_head import SIZE, drawn_head
@@ -55,6 +56,31 @@ def test_face_points_arrive_where_the_pose_puts_them(pose: list[float]) -> None:
     columns, rows = goal.T.astype(np.float32)
     back = sample(places, np.stack([columns, rows], axis=-1)[None].astype(np.float32))[0]
     np.testing.assert_allclose(back, points, atol=0.25)
+
+
+@pytest.mark.parametrize("depth", [DEPTH, None], ids=["deep", "flat"])
+@pytest.mark.parametrize("pose", POSES.values(), ids=POSES)
+def test_places_are_those_of_the_plain_formula_in_double_precision(
+    pose: list[float], depth: Array | None
+) -> None:
+    made = HeadWarp(drawn_head()[1], width=SIZE, height=SIZE, depth=depth)
+    centres = (np.arange(NODES) + 0.5) * (SIZE / NODES) - 0.5
+    nodes = np.stack(np.meshgrid(centres, centres), axis=-1)
+    across, down, log_scale, roll, yaw, pitch = pose
+
+    def displacement(points: Array) -> Array:
+        here = made.frame.to_face(points)
+        deep = 0 if depth is None else head_depth(here, depth)
+        x, y = here[..., 0] + deep * yaw, here[..., 1] - deep * pitch
+        turn = np.exp(log_scale) * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+        there = np.stack([x, y], axis=-1) @ turn.T + [across, down]
+        return (made.frame.to_picture(there) - points) * made.share(points, here)[..., None]
+
+    shift = np.zeros_like(nodes)
+    for _ in range(ROUNDS):
+        shift = -displacement(nodes + shift)
+    expected = grid() + cv2.resize(shift, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_allclose(made.places(np.array(pose)), expected, atol=2e-4)
 
 
 def test_a_shift_carries_the_whole_head_as_it_is() -> None:

@@ -12,9 +12,13 @@ from talkvid.face.mouth_window import (
     MOUTH_SIZE,
     cut_window,
     mouth_corner,
+    paste_mask,
+    paste_window,
     to_window,
     warp_window,
+    window_matrix,
 )
+from talkvid.face.warp import sample
 from talkvid.records import Array, Face
 
 SIZE = 200
@@ -159,3 +163,21 @@ def test_a_face_without_lips_is_refused() -> None:
     picture, face = drawn_face()
     with pytest.raises(ValueError, match="gives no lip contour"):
         MouthStage(picture, Face(box=face.box, points=face.points, score=1.0))
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_pasted_window_is_mixed_by_its_weight_in_the_whole_picture(moved: bool) -> None:
+    picture, face = drawn_face(turn_deg=8)
+    frame, random = face_frame(face.points), np.random.default_rng(5)
+    window = cv2.GaussianBlur(random.normal(128, 200, (160, 160, 3)).clip(0, 255), (0, 0), 1)
+    places = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), axis=-1).astype(np.float32)
+    if moved:
+        places += cv2.GaussianBlur(random.normal(0, 60, places.shape), (0, 0), 15).astype(np.float32)
+    matrix = window_matrix(frame)
+    spots = (places.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    weight = sample(paste_mask(), spots, method=cv2.INTER_LINEAR, outside=cv2.BORDER_CONSTANT)[..., None]
+    colours = sample(window.astype(np.float32), spots)
+    expected = np.clip(np.rint(picture + (colours - picture) * weight), 0, 255)
+    pasted = paste_window(picture, window, frame, places=places if moved else None)
+    assert pasted.dtype == np.uint8 and (pasted != picture).any()
+    assert np.abs(pasted - expected).max() <= 1 and (pasted != expected).mean() < 1e-3

@@ -48,7 +48,7 @@ class HeadWarp:
         self._centre, self._radii, self._chin = _head_ellipse(shape)
         across = (np.arange(NODES) + 0.5) * (width / NODES) - 0.5
         down = (np.arange(NODES) + 0.5) * (height / NODES) - 0.5
-        self._nodes = np.stack(np.meshgrid(across, down), axis=-1)
+        self._nodes = np.stack(np.meshgrid(across, down), axis=-1).astype(np.float32)
         columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         self._pixels = np.stack([columns, rows], axis=-1)
 
@@ -58,32 +58,40 @@ class HeadWarp:
         shift = -self._moved(nodes, pose, *self._at_rest)
         for _ in range(ROUNDS - 1):
             shift = -self.displacement(nodes + shift, pose)
-        full: Array = cv2.resize(
-            shift.astype(np.float32), (self._width, self._height), interpolation=cv2.INTER_CUBIC
-        )
+        full: Array = cv2.resize(shift, (self._width, self._height), interpolation=cv2.INTER_CUBIC)
         full += self._pixels
         return full
 
     def displacement(self, points: Array, pose: Array) -> Array:
-        """Return how far `points` (… 2) of the portrait move, in pixels, when the head takes the `pose`."""
+        """Return how far `points` (… 2) of the portrait move, in pixels, when the head takes the `pose`.
+
+        float32, which at the size of a picture is exact to 1e-4 px.
+        """
         return self._moved(points, pose, *self._about(points))
 
-    def _about(self, points: Array) -> tuple[Array, Array | None, Array]:
-        """Return face-frame places (… 2), depth (…) unless flat, and share (…) of `points` (… 2) px."""
-        here = self.frame.to_face(points)
-        deep = None if self._depth is None else head_depth(here, self._depth)
-        return here, deep, self.share(points, here)
+    def _about(self, points: Array) -> tuple[Array, Array]:
+        """Return places in the face frame with their depth (… 3), and share (…) of `points` (… 2) px."""
+        x, y = self.frame.axis / self.frame.size
+        turn = np.array([[x, y], [-y, x]])
+        here = _transformed(points, np.column_stack([turn, -turn @ self.frame.origin]))
+        deep = np.zeros_like(here[..., 0]) if self._depth is None else head_depth(here, self._depth)
+        return np.concatenate([here, deep[..., None]], axis=-1), self.share(points, here)
 
     @cached_property
-    def _at_rest(self) -> tuple[Array, Array | None, Array]:
+    def _at_rest(self) -> tuple[Array, Array]:
         return self._about(self._nodes)
 
-    def _moved(self, points: Array, pose: Array, here: Array, deep: Array | None, share: Array) -> Array:
+    def _moved(self, points: Array, pose: Array, here: Array, share: Array) -> Array:
         across, down, log_scale, roll, yaw, pitch = (float(value) for value in pose)
-        turned = here if deep is None else here + deep[..., None] * np.array([yaw, -pitch])
         cos, sin = np.exp(log_scale) * np.cos(roll), np.exp(log_scale) * np.sin(roll)
-        there = turned @ np.array([[cos, sin], [-sin, cos]]) + np.array([across, down])
-        moved: Array = (self.frame.to_picture(there) - points) * share[..., None]
+        turn = np.array([[cos, -sin, cos * yaw + sin * pitch], [sin, cos, sin * yaw - cos * pitch]])
+        shift = np.array([[across], [down]])
+        x, y = self.frame.axis * self.frame.size
+        matrix = np.array([[x, -y], [y, x]]) @ np.hstack([turn, shift])
+        matrix[:, 3] += self.frame.origin
+        moved: Array = _transformed(here, matrix)
+        moved -= points
+        moved *= share[..., None]
         return moved
 
     def share(self, points: Array, here: Array) -> Array:
@@ -91,9 +99,10 @@ class HeadWarp:
 
         `here` (… 2) are the same points in the face frame.
         """
-        x, y = ((here[..., axis] - self._centre[axis]) / self._radii[axis] for axis in (0, 1))
-        way = (np.sqrt(x * x + y * y) - 1) * self._radii.min()
-        below = np.clip((here[..., 1] - self._chin) / SOFT_BELOW + 0.5, 0, 1)
+        (left, top), (wide, high) = self._centre.tolist(), self._radii.tolist()
+        x, y = (here[..., 0] - left) / wide, (here[..., 1] - top) / high
+        way = (np.sqrt(x * x + y * y) - 1) * min(wide, high)
+        below = (here[..., 1] - self._chin) / SOFT_BELOW + 0.5
         soft = SOFT_SIDE + (SOFT_BELOW - SOFT_SIDE) * _smooth(below)
         share = 1 - _smooth(way / soft)
         for axis, length in ((0, self._width), (1, self._height)):
@@ -123,6 +132,13 @@ def _head_ellipse(shape: FaceShape) -> tuple[Array, Array, float]:
 
 def _smooth(share: Array) -> Array:
     """Return a step from 0 to 1 without kinks (smootherstep, Perlin 2002)."""
-    share = np.clip(share, 0, 1)
+    share = np.minimum(np.maximum(share, 0), 1)
     stepped: Array = share * share * share * (share * (share * 6 - 15) + 10)
     return stepped
+
+
+def _transformed(points: Array, matrix: Array) -> Array:
+    """Return `points` (… N) under `matrix` (M N + 1), whose last column is added, as (… M) float32."""
+    flat = np.asarray(points, np.float32).reshape(-1, 1, points.shape[-1])
+    transformed: Array = cv2.transform(flat, matrix)
+    return transformed.reshape(*points.shape[:-1], -1)

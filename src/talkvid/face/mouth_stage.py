@@ -96,7 +96,8 @@ class MouthStage:
         left, top = (round(place * ratio) for place in self.corner)
         window[top : top + side, left : left + side] += added
         whole = self.portrait if picture is None else picture
-        return paste_window(whole, window.clip(0, 255), self.shape.frame, places=places)
+        np.clip(window, 0, 255, out=window)
+        return paste_window(whole, window, self.shape.frame, places=places)
 
     def _warped(self, target: FaceShape) -> Array:
         for known, window in self._recent:

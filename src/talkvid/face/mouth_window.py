@@ -172,17 +172,20 @@ def paste_window(image: Array, window: Array, frame: FaceFrame, *, places: Array
     matrix = window_matrix(frame, size)
     rows, columns = _covered(image, frame, places)
     if places is None:
-        across, down = np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop)
+        across = np.arange(columns.start, columns.stop, dtype=np.float32)
+        down = np.arange(rows.start, rows.stop, dtype=np.float32)
         here = np.stack(np.meshgrid(across, down), axis=-1)
     else:
         here = places[rows, columns]
-    spots = (here @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    colours = sample(window, spots)
+    spots = cv2.transform(here, matrix)
+    mixed = sample(window.astype(np.float32, copy=False), spots)
     weight = sample(paste_mask(size), spots, method=cv2.INTER_LINEAR, outside=cv2.BORDER_CONSTANT)
-    below = image[rows, columns]
-    mixed = below + (colours.astype(np.float32) - below) * weight[..., None]
+    below = image[rows, columns].astype(np.float32)
+    mixed -= below
+    mixed *= weight[..., None]
+    mixed += below
     pasted = image.copy()
-    pasted[rows, columns] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    pasted[rows, columns] = cv2.add(mixed, 0.0, dtype=cv2.CV_8U)  # rounds to even and holds the range
     return pasted
 
 

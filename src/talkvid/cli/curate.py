@@ -1,8 +1,8 @@
 """Curate: from raw videos to the clips worth training on; every reject and failure is a row with its reason.
 
 run DIR -o OUT does everything; download, segment, quality, motion, head are its stages one by one, each with
-the run folder of the one before as its input; decide judges anew with other rules; annotate, report, export
-and materialise work on a finished run folder; import-config reads settings written for the original code.
+the run folder of the one before as its input; decide judges anew with other rules; annotate, report, export,
+materialise and pack work on a finished run; import-config reads settings written for the original code.
 """
 
 import argparse
@@ -22,6 +22,7 @@ VERBS = {
     "export": ("curate_more", "export"),
     "materialise": ("curate_more", "materialise"),
     "report": ("curate_more", "report"),
+    "pack": ("curate_pack", "pack"),
     "import-config": ("curate_more", "import_config"),
 }
 """Verb -> the module of talkvid.cli and its function, which takes a Request and returns the exit code."""

@@ -27,6 +27,7 @@ SECTIONS = {
     "annotate": ("talkvid.curation.annotate_parts", "AnnotateConfig"),
     "materialise": ("talkvid.curation.materialise", "MaterialiseConfig"),
     "report": ("talkvid.curation.report_settings", "ReportConfig"),
+    "pack": ("talkvid.curation.pack_settings", "PackConfig"),
 }
 """Section -> where its dataclass is; imported only when the section is looked at."""
 
@@ -89,6 +90,8 @@ class CurateConfig:
     annotate: dict[str, Any] = field(default_factory=dict)
     materialise: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    pack: dict[str, Any] = field(default_factory=dict)
+    """How kept clips become a data set for others."""
     run: RunConfig = field(default_factory=RunConfig)
     finish: list[str] = field(default_factory=lambda: ["export", "report"])
     """What `run` does behind the decision: materialise, annotate, export, report."""

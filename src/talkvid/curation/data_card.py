@@ -9,7 +9,14 @@ from talkvid.curation.comparison import Described, comparison_markdown
 from talkvid.curation.licences import backend
 from talkvid.curation.records import CODES, KEPT, UNSCORED
 from talkvid.curation.report_marks import hours
-from talkvid.curation.report_numbers import Amount, Distribution, RuleCount
+from talkvid.curation.report_numbers import (
+    Amount,
+    Distribution,
+    RuleCount,
+    distributions,
+    rule_counts,
+    totals,
+)
 from talkvid.curation.report_table import UNKNOWN, RunTable, rule_text
 from talkvid.page.marks import plural, share
 
@@ -55,6 +62,13 @@ def data_card(
         *_limits(table, totals, spreads),
     ]
     return "\n".join(parts) + "\n"
+
+
+def card_body(table: RunTable) -> list[str]:
+    """Return how the clips of a run were chosen, what they are and what is not known, without figures."""
+    whole, spreads = totals(table), distributions(table)
+    lines = [*_filters(table, whole, rule_counts(table)), *_spreads(spreads), *_limits(table, whole, spreads)]
+    return [line for line in lines if not line.startswith("![")]
 
 
 def _front_matter(name: str, kept: Amount, spreads: Sequence[Distribution]) -> Iterator[str]:

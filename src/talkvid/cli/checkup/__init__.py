@@ -1,0 +1,1 @@
+"""What `talkvid doctor` looks at, a file per topic; nothing here needs anything but the standard library."""

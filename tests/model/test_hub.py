@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import ModelCard, constants
 
 from talkvid import TalkVidInference
+from talkvid.cli.main import main
 from talkvid.model.bundle import EMBEDDED_FOLDER, ModelBundle, build_bundle, load_bundle, save_bundle
 from talkvid.model.bundle_config import BundleConfig
 from talkvid.model.checkpoints import NETWORKS
@@ -131,7 +132,8 @@ def test_a_card_that_forbids_commerce_counts_whatever_the_config_says(
     with pytest.raises(ValueError, match=r"the card of tiny says .* which forbids commercial use"):
         TalkVidInference.from_pretrained("me/tiny", commercial_safe=True, device="cpu")
     public(hub, {"README.md": b"---\nlicense: mit\n---\n# tiny\n"})
-    TalkVidInference.from_pretrained("me/tiny", commercial_safe=True, device="cpu")
+    safe = {"commercial_safe": True, "face_backend": "mediapipe"}
+    TalkVidInference.from_pretrained("me/tiny", device="cpu", **safe)
     assert not forbids_commerce("openrail++") and not forbids_commerce("ncsa")
 
 
@@ -241,6 +243,25 @@ def test_no_path_of_this_machine_leaves_it(hub: Hub, tiny: Path) -> None:
     assert b"/home" not in texts and str(tiny).encode() not in texts
     config = json.loads(files["config.json"])
     assert config["speech_encoder"] == "wav2vec2-base-960h" and config["extra"]["kept"] == 1
+
+
+def test_the_command_pushes_an_export(
+    hub: Hub, tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    told = ["models", "export", "--checkpoint", str(tiny), "--push_to_hub", "me/tiny"]
+    assert main([*told, "--private", "--dtype", "fp16"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{hub.url}/me/tiny/commit/")
+    repository = hub.repositories["me/tiny"]
+    assert repository.private
+    files = repository.commits[repository.refs["main"]]
+    assert {"config.json", "README.md", "NOTICE.md", "vae.safetensors"} <= files.keys()
+    assert ModelCard(files["README.md"].decode()).data.pipeline_tag == "image-to-video"
+    assert main([*told[:-1], "me/tiny@trial"]) == 0 and repository.refs["trial"] != repository.refs["main"]
+    assert load_bundle("me/tiny@trial").config.name == "tiny"
+    capsys.readouterr()
+    assert main(["models", "export", "--checkpoint", str(tiny), "--private"]) == 2
+    assert "or --push_to_hub" in capsys.readouterr().err
 
 
 def test_a_saved_folder_is_whole_or_not_there(tiny: Path, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ OF_ACTION: Mapping[str, tuple[str, ...]] = {
     "replace": ("import",),
     "checkpoint": ("export",),
     "output": ("export",),
+    "push_to_hub": ("export",),
+    "private": ("export",),
     "step": ("export",),
     "lora": ("export",),
 }
@@ -72,6 +74,11 @@ def _add_export(group: Any) -> None:
         "--checkpoint", help="run folder (exp/NAME/stage_N), checkpoint folder or hub id to export"
     )
     group.add_argument("--output", type=Path, help="new folder of the export")
+    group.add_argument(
+        "--push_to_hub", metavar="OWNER/NAME",
+        help="put the export onto the Hugging Face hub (OWNER/NAME@BRANCH); HF_TOKEN or `hf auth login`",
+    )  # fmt: skip
+    group.add_argument("--private", action="store_true", help="make a new repository there a private one")
     group.add_argument(
         "--layout", choices=("talkvid", "v-express"), default="talkvid",
         help="config.json with safetensors, or the five .bin files of the V-Express release (talkvid)",

@@ -33,7 +33,7 @@ from talkvid.inference.sidecar import describe_files, synthetic_metadata, write_
 from talkvid.inference.stream import FrameStream
 from talkvid.inference.timing import Timings
 from talkvid.media.audio import AudioSource
-from talkvid.media.writer import VideoWriter
+from talkvid.media.writer import QUICK, VideoWriter
 from talkvid.model.bundle import ModelBundle, load_bundle
 from talkvid.model.hub_mixin import HubMixin
 from talkvid.records import Array
@@ -222,7 +222,9 @@ class TalkVidInference(HubMixin):
         audio, metadata = AudioSource(os.fspath(job.audio_file)), synthetic_metadata(self.config.name)
         if not resume:
             mention_parts(target)
-            return VideoWriter(target, *job.finish.size, job.video.fps, audio=audio, metadata=metadata)
+            return VideoWriter(
+                target, *job.finish.size, job.video.fps, audio=audio, metadata=metadata, **QUICK
+            )
         origin = made_from(
             config=self.config,
             options=self.options,

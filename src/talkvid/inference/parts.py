@@ -19,7 +19,7 @@ from talkvid.files import make_parent
 from talkvid.inference.sidecar import sha256
 from talkvid.media.audio import AudioSource
 from talkvid.media.joined import join
-from talkvid.media.writer import VideoWriter
+from talkvid.media.writer import QUICK, VideoWriter
 from talkvid.records import Array
 from talkvid.runner import Journal, Record
 from talkvid.runner.journal import DONE
@@ -67,7 +67,9 @@ class PartsWriter:
         self.first_frame = 0
         self._size, self._fps = size, fps
         self._num_frames = num_frames
-        self._origin: dict[str, Any] = json.loads(json.dumps(made_from, default=str, sort_keys=True))
+        self._origin: dict[str, Any] = json.loads(
+            json.dumps({**made_from, "encoding": QUICK}, default=str, sort_keys=True)
+        )
         told = json.dumps(self._origin, sort_keys=True)
         self._signature = hashlib.sha256(told.encode()).hexdigest()[:16]
         self._audio, self._metadata = audio, metadata
@@ -95,7 +97,9 @@ class PartsWriter:
     def write(self, frame: Array) -> None:
         """Append one RGB uint8 picture (H W 3)."""
         if self._writer is None:
-            self._writer = VideoWriter(self._path(self._next // STRETCH_FRAMES), *self._size, self._fps)
+            self._writer = VideoWriter(
+                self._path(self._next // STRETCH_FRAMES), *self._size, self._fps, **QUICK
+            )
             self._writer.__enter__()
         self._writer.write(frame)
         self._next += 1

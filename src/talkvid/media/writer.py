@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypedDict
 
 import numpy as np
 
@@ -34,13 +34,26 @@ RGB_TO_BT709 = (
 """Rounded to the nearest value, so that no level is lost on average; the file says what its colours are."""
 
 
+class Encoding(TypedDict):
+    """What x264 is told; see `VideoWriter`."""
+
+    preset: str
+    crf: int
+    chroma_offset: int
+
+
+QUICK: Encoding = {"preset": "veryfast", "crf": 16, "chroma_offset": -2}
+"""Half of the time that the usual way takes, for the same likeness in a file that is a tenth larger."""
+
+
 class VideoWriter:
     """Writes RGB frames to an mp4 that appears under its name only when it is complete.
 
     Use as a context manager and call `write` for each frame; the video has exactly these frames. The sound of
     `audio` starts at time 0 and is cut or padded with silence to exactly the length of the pictures; its own
     sample rate and mono or stereo are kept. Memory does not grow with the length. `gop` is the largest
-    distance of key frames: small where single windows will be read.
+    distance of key frames: small where single windows will be read. `preset`, `crf` and `chroma_offset` (of
+    the colours' quantiser against that of brightness) are x264's.
     Raises ValueError for an impossible size, rate, folder or sound, FfmpegError when the encoder fails;
     leaving the block with an exception removes whatever was written.
     """
@@ -56,6 +69,7 @@ class VideoWriter:
         metadata: Mapping[str, str] | None = None,
         crf: int = 18,
         preset: str = "fast",
+        chroma_offset: int = 0,
         gop: int | None = None,
     ) -> None:
         if width % 2 or height % 2 or min(width, height) < 2:
@@ -72,6 +86,8 @@ class VideoWriter:
         self._audio = audio
         self._metadata = dict(metadata or {})
         self._video_options = ["-c:v", "libx264", "-preset", preset, "-crf", str(crf)]
+        if chroma_offset:
+            self._video_options += ["-chromaoffset", str(chroma_offset)]
         if gop is not None:
             self._video_options += ["-g", str(gop)]
         self._stack = ExitStack()

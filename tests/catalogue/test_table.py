@@ -4,11 +4,12 @@ import argparse
 import importlib
 import re
 from dataclasses import fields
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from talkvid.catalogue.commercial import refuse, refuse_paths
+from talkvid.catalogue.markdown import with_tables
 from talkvid.catalogue.record import HubFile, WebFile, ZipMember
 from talkvid.catalogue.table import MODELS, SETS, at_path, expand, find
 from talkvid.cli.main import VERBS
@@ -19,6 +20,7 @@ from talkvid.curation.quality import QualityConfig
 from talkvid.evaluation import weight_files
 from talkvid.training.config import ModelConfig
 
+ROOT = Path(__file__).resolve().parents[2]
 FILES = [(record, form) for record in MODELS.values() for file in record.files for form in file.forms]
 
 
@@ -126,3 +128,20 @@ def test_metrics_read_their_checksums_from_the_catalogue() -> None:
         (own,) = MODELS[file.fetched_as].files
         assert (file.name, file.sha256) == (own.name, own.sha256)
         assert file.fetch_command == MODELS[file.fetched_as].fetch_command
+
+
+@pytest.mark.parametrize("page", ["models.md", "licences.md"])
+def test_the_tables_of_the_documents_are_those_of_the_catalogue(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    command = "python -m talkvid.catalogue.markdown docs/models.md docs/licences.md"
+    assert with_tables(text) == text, f"make them anew: {command}"
+    with pytest.raises(ValueError, match="no table 'uses_'"):
+        with_tables("<!-- table: uses_ -->\n<!-- end of table -->")
+
+
+def test_every_model_and_every_door_stands_on_the_page_of_licences() -> None:
+    text = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    for record in MODELS.values():
+        assert f"`{record.name}` | [{record.licence.name}]({record.licence.link})" in text
+    for verb in ("generate", "app", "preprocess", "curate", "evaluate", "train", "models"):
+        assert f"`talkvid {verb}`" in text

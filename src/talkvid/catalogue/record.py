@@ -104,6 +104,11 @@ class ModelFile:
         return PurePosixPath(self.place).name
 
     @property
+    def is_settings(self) -> bool:
+        """Return whether it holds settings, which a copy made by another program may write otherwise."""
+        return self.place.endswith(".json")
+
+    @property
     def forms(self) -> tuple["ModelFile", ...]:
         """Return this file and those that serve instead of it."""
         return (self, *self.instead)

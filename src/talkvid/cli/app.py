@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     backends = plugins.choices("face_backend", FACE_BACKENDS)
     model.add_argument("--face_backend", choices=backends, help="who finds the face (embedded)")
     model.add_argument("--insightface_model_path", metavar="PATH", help="folder of the insightface models")
-    model.add_argument("--commercial_safe", action="store_true", help="refuse non-commercial weights")
+    model.add_argument(
+        "--commercial_safe", "--commercial-safe", action="store_true",
+        help="refuse models that do not allow commercial use, the embedded one and its faces included",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

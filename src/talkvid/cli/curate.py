@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="no more than that many source files (run.limit, all)")
     parser.add_argument("--score_all", action="store_true", help="score clips that are rejected already, too")
     parser.add_argument("--dry_run", action="store_true", help="list what would be done and stop")
+    parser.add_argument(
+        "--commercial_safe", "--commercial-safe", action="store_true",
+        help="refuse models that do not allow commercial use, the embedded faces included",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

@@ -75,6 +75,8 @@ def read_request(args: argparse.Namespace) -> Request:
             overrides.append(f"run.{key}={getattr(args, key)}")
     if args.score_all:
         overrides.append("score_all=true")
+    if args.commercial_safe:
+        overrides.append("commercial_safe=true")
     return Request(
         verb=args.curate_verb,
         input=inputs[0] if inputs else "",

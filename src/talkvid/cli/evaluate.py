@@ -119,6 +119,10 @@ def _add_measures(group: Any) -> None:
         help="leave out the rows of truth, shifted sound, wrong sound and still frame",
     )  # fmt: skip
     group.add_argument("--device", default="cpu", help="where Inception, I3D and LPIPS compute (cpu)")
+    group.add_argument(
+        "--commercial_safe", "--commercial-safe", action="store_true",
+        help="refuse models that do not allow commercial use, the embedded faces included",
+    )  # fmt: skip
 
 
 def _add_weights(group: Any) -> None:

@@ -148,7 +148,8 @@ def _generator(args: argparse.Namespace) -> Any:
     from talkvid.cli.bench_generator import load_generator, model_setup
     from talkvid.evaluation.bench.run import Generator
 
-    setup = model_setup(args.checkpoint_path, args.generate_flags or "", use_keypoints=not args.no_vkps)
+    flags = f"{args.generate_flags or ''}{' --commercial_safe' if args.commercial_safe else ''}"
+    setup = model_setup(args.checkpoint_path, flags, use_keypoints=not args.no_vkps)
     workers = 1 if args.generate_workers is None else args.generate_workers
     deadline_s = GENERATE_DEADLINE_S if args.generate_deadline_s is None else args.generate_deadline_s
     return Generator(

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from talkvid.catalogue.commercial import refuse_face_backend
 from talkvid.evaluation.raters.analysis import UserScore
 from talkvid.evaluation.suite.controls import with_controls
 from talkvid.evaluation.suite.pair import Pair
 from talkvid.evaluation.suite.pair_list import read_pair_list
 from talkvid.evaluation.suite.pairing import Pairing, find_pairs, read_generated
-from talkvid.evaluation.suite.registry import resolved
+from talkvid.evaluation.suite.registry import refuse_non_commercial, resolved
 from talkvid.evaluation.suite.run import ViewSettings
 from talkvid.evaluation.suite.user_scores import read_user_scores
 from talkvid.evaluation.suite.weights import MetricSettings
@@ -41,8 +42,11 @@ def read_request(args: argparse.Namespace) -> Request:
 
 
 def metric_names(args: argparse.Namespace) -> tuple[str, ...]:
-    """Return the metrics asked for, each once; ValueError for an unknown one."""
-    return resolved([name for word in args.metrics for name in word.split(",") if name])
+    """Return the metrics asked for, each once; ValueError for an unknown one or one that may not be used."""
+    names = [name for word in args.metrics for name in word.split(",") if name]
+    if args.commercial_safe:
+        refuse_non_commercial(names)
+    return resolved(names)
 
 
 def user_scores(args: argparse.Namespace) -> dict[str, UserScore] | None:
@@ -52,6 +56,8 @@ def user_scores(args: argparse.Namespace) -> dict[str, UserScore] | None:
 
 def view_settings(args: argparse.Namespace) -> ViewSettings:
     """Return who looks at the pictures, and what is let through."""
+    if args.commercial_safe:
+        refuse_face_backend(args.yardstick, setting="--yardstick")
     return ViewSettings(args.yardstick, args.yardstick_model, args.allow_length_mismatch)
 
 

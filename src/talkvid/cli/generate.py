@@ -91,8 +91,9 @@ def _add_model(group: Any) -> None:
     )
     group.add_argument(
         "--commercial_safe",
+        "--commercial-safe",
         action="store_true",
-        help="refuse weights that forbid commercial use (embedded model, insightface)",
+        help="refuse models that do not allow commercial use, the embedded one and its faces included",
     )
     group.add_argument(
         "--test_stage",

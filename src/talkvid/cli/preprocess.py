@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from talkvid import plugins
+from talkvid.catalogue.commercial import refuse_face_backend, refuse_paths
 
 DEFAULT_DEADLINE_S = 3600.0
 MOST_DEFAULT_WORKERS = 4
@@ -38,6 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.input_dir is None and args.input_list is None:
         raise ValueError("nothing to prepare: give --input_dir DIR or --input_list FILE")
+    if args.commercial_safe:
+        refuse_face_backend(args.face_backend)
+        refuse_paths([args.speech_encoder], remedy="name another --speech_encoder, or log-mel")
     values = vars(args)
     known = {field.name for field in fields(PrepareSettings)}
     settings = PrepareSettings(
@@ -160,6 +164,10 @@ def _add_models(group: Any) -> None:
         help="folder or hub id of a transformers speech encoder, or log-mel (model_ckpts/wav2vec2-base-960h)",
     )  # fmt: skip
     group.add_argument("--device", default="cpu", help="cpu or cuda, for encoder and insightface (cpu)")
+    group.add_argument(
+        "--commercial_safe", "--commercial-safe", action="store_true",
+        help="refuse models that do not allow commercial use, the embedded faces included",
+    )  # fmt: skip
 
 
 def add_run_arguments(group: Any) -> None:

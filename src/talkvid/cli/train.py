@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "overrides", nargs="*", metavar="section.key=value", help="settings that win over the files"
     )
     parser.add_argument(
+        "--commercial_safe", "--commercial-safe", action="store_true",
+        help="refuse first weights that do not allow commercial use (run.commercial_safe=true)",
+    )  # fmt: skip
+    parser.add_argument(
         "--print_config", action="store_true", help="print the settings that all this comes to, and stop"
     )
 
@@ -27,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     from talkvid.config import load_config, to_yaml
     from talkvid.training.config import TrainConfig
 
-    config = load_config(TrainConfig, *args.config, overrides=args.overrides)
+    safe = ["run.commercial_safe=true"] if args.commercial_safe else []
+    config = load_config(TrainConfig, *args.config, overrides=[*args.overrides, *safe])
     if args.print_config:
         print(to_yaml(config), end="")
         return 0

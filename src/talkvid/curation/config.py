@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from talkvid.config import from_values, load_config
+from talkvid.curation.licences import refuse_non_commercial
 
 SCORING = ("head", "quality", "motion")
 """What scores clips unless told otherwise."""
@@ -76,6 +77,8 @@ class CurateConfig:
     """Which scores a clip needs before it may be kept; `own` is added where `own.filters` names any."""
     score_all: bool = False
     """Score clips that an earlier stage has rejected, too."""
+    commercial_safe: bool = False
+    """Refuse backends and models that do not allow commercial use, the embedded faces included."""
     rules: dict[str, dict[str, str]] = field(default_factory=dict)
     """Stage -> score -> comparisons, such as `>= 0.85, <= 0.999`; `off` for none."""
     scan: dict[str, Any] = field(default_factory=dict)
@@ -120,7 +123,16 @@ def load_curate_config(*yaml_paths: Path | str, overrides: Sequence[str] = ()) -
     sections: dict[str, Any] = {
         name: asdict(section(config, name)) for name in ("scan", "balance", *config.active)
     }
-    return replace(config, profile=profile, **sections)
+    config = replace(config, profile=profile, **sections)
+    check_commercial(config)
+    return config
+
+
+def check_commercial(config: CurateConfig) -> None:
+    """Raise ValueError where `commercial_safe` is set and an active stage or annotation goes against it."""
+    if config.commercial_safe:
+        stages = {name: getattr(config, name) for name in config.active}
+        refuse_non_commercial(stages, section(config, "annotate"))
 
 
 def profile_file(name: str) -> Path:

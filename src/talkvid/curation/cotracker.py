@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkvid.catalogue.table import MODEL_FOLDER, MODELS
 from talkvid.curation.model_files import fingerprint
 from talkvid.curation.motion_frames import segment_pictures
 from talkvid.curation.records import Span
@@ -27,6 +28,8 @@ VERSION = 1
 """Raised with every change that alters scores."""
 ENTRY = "cotracker3_offline"
 WEIGHTS_URL = "https://huggingface.co/facebook/cotracker3/resolve/main/scaled_offline.pth"
+DEFAULT_WEIGHTS = MODEL_FOLDER / MODELS["cotracker"].files[0].place
+"""Where `talkvid models fetch cotracker` puts them."""
 NETWORK_SIZE = (384, 512)
 """Height and width of the pictures that the network sees."""
 
@@ -166,11 +169,17 @@ def load_predictor(source: str, weights: Path, device: str) -> Predictor:
 
 
 def weights_file(checkpoint: str) -> Path:
-    """Return the file of the weights, the published one (fetched if it is not here) when none is named."""
+    """Return the file of the weights; when none is named that in the models' folder, else torch.hub's own.
+
+    The latter is fetched if it is not here. FileNotFoundError when there is none.
+    """
     if checkpoint:
         if not Path(checkpoint).is_file():
-            raise FileNotFoundError(f"motion.checkpoint {checkpoint} is not a file; fetch {WEIGHTS_URL}")
+            command = MODELS["cotracker"].fetch_command
+            raise FileNotFoundError(f"motion.checkpoint {checkpoint} is not a file; fetch it: {command}")
         return Path(checkpoint)
+    if DEFAULT_WEIGHTS.is_file():
+        return DEFAULT_WEIGHTS
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(WEIGHTS_URL).name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

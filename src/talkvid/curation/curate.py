@@ -10,7 +10,7 @@ from typing import Any
 from talkvid import runner
 from talkvid.config import to_yaml
 from talkvid.curation.balance import balanced_rows
-from talkvid.curation.config import STAGES, CurateConfig, section
+from talkvid.curation.config import STAGES, CurateConfig, check_commercial, section
 from talkvid.curation.decide import missing_stages
 from talkvid.curation.manifest import write_clips
 from talkvid.curation.profiles import rules_of
@@ -58,6 +58,7 @@ def make_plan(config: CurateConfig, *, scores: Sequence[str] = STAGES) -> Plan:
         raise ValueError("there is no output folder: give -o OUT or set output=…")
     if config.input and is_run_folder(config.input):
         config = _with_earlier(config, RunFolder(Path(config.input)).settings(), own=scores)
+        check_commercial(config)  # scores of the earlier run count too
     rules_of(config)
     return Plan(
         config, RunFolder(Path(config.output)), tuple(stage for stage in config.active if stage in scores)

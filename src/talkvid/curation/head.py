@@ -1,6 +1,5 @@
 """The head stage: is there one face, near, turned to the camera and calm, by any backend of talkvid.face."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,7 +16,7 @@ from talkvid.face.centerface import centerface_path
 from talkvid.face.detect import BACKENDS, FaceDetector, build_detector
 from talkvid.face.embedded import EmbeddedDetector
 from talkvid.face.insightface_backend import DEFAULT_ROOT
-from talkvid.face.mediapipe_backend import MODEL_VARIABLE
+from talkvid.face.mediapipe_backend import model_file
 from talkvid.records import Array
 
 VERSION = 1
@@ -151,6 +150,6 @@ def _models(config: HeadConfig) -> dict[str, str]:
         return {path.name: fingerprint(path) for path in (centerface_path(), landmarks)}
     if plugins.has("face_backend", config.backend):
         return plugins.describe("face_backend", config.backend)
-    default = DEFAULT_ROOT if config.backend == "insightface" else os.environ.get(MODEL_VARIABLE, "")
-    path = Path(config.model_path or default)
+    own = config.model_path or None
+    path = Path(own or DEFAULT_ROOT) if config.backend == "insightface" else model_file(own)
     return {path.name: fingerprint(path)}

@@ -30,7 +30,8 @@ class MotionConfig:
     source: str = COTRACKER_HUB
     """CoTracker's definition: OWNER/REPOSITORY[:REVISION] on GitHub, or the folder of a checkout."""
     checkpoint: str = ""
-    """File of CoTracker3's offline weights; empty: the published ones, fetched once by torch.hub."""
+    """File of CoTracker3's offline weights; empty: what `talkvid models fetch cotracker` brought, or else the
+    published ones, fetched once by torch.hub."""
     grid: int = 100
     """CoTracker's points per row and column."""
     frame_scale: float = 0.0

@@ -23,7 +23,7 @@ class FaceYardstick(FaceFollower):
     name = "MediaPipe FaceLandmarker"
 
     def __init__(self, model_path: Path | str | None = None) -> None:
-        """Take the model file, default: $TALKVID_FACE_LANDMARKER; ImportError names the extra."""
+        """Take the model file, default: that of `model_file`; ImportError names the extra."""
         self._detector = MediapipeDetector(model_path)
         self._far = CenterFaceDetector()
 

@@ -1,7 +1,7 @@
 """Faces by MediaPipe FaceLandmarker (Apache-2.0): the teacher of our own network and the yardstick for it.
 
-Needs the extra `mediapipe` and the model file `face_landmarker_v2_with_blendshapes.task`, given by path or by
-the environment variable TALKVID_FACE_LANDMARKER.
+Needs the extra `mediapipe` and a model file: given by path or by the environment variable
+TALKVID_FACE_LANDMARKER, or brought into the models' folder by `talkvid models fetch mediapipe`.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from talkvid import extras
+from talkvid.catalogue.table import MODEL_FOLDER, MODELS
 from talkvid.face.layout import IRISES, LIP_CORNERS, NOSE_TIP
 from talkvid.face.pose import angles_from_matrix
 from talkvid.records import Array, Face
@@ -22,6 +23,7 @@ from talkvid.records import Array, Face
 logger = logging.getLogger(__name__)
 
 MODEL_VARIABLE = "TALKVID_FACE_LANDMARKER"
+DEFAULT_MODEL = MODEL_FOLDER / MODELS["mediapipe"].files[0].place
 LIPS = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
 LIPS += [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
 CONTOUR = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
@@ -46,6 +48,20 @@ class MediapipeFace:
     """(478, 3) float32: x and y in pixels of the picture, z in pixels too, negative towards the camera."""
 
 
+def model_file(path: Path | str | None = None) -> Path:
+    """Return the model file: the one given, that of the environment variable, or that in the models' folder.
+
+    FileNotFoundError with the command that fetches it when it is not there.
+    """
+    place = Path(path or os.environ.get(MODEL_VARIABLE) or DEFAULT_MODEL)
+    if not place.is_file():
+        raise FileNotFoundError(
+            f"FaceLandmarker model {str(place)!r} is not a file: {MODELS['mediapipe'].fetch_command}, "
+            f"or give its path, or set {MODEL_VARIABLE}"
+        )
+    return place
+
+
 class MediapipeDetector:
     """Finds faces with points, lips, contour and pose; accurate, 12 ms for one look."""
 
@@ -53,11 +69,7 @@ class MediapipeDetector:
 
     def __init__(self, model_path: Path | str | None = None) -> None:
         self._mediapipe = extras.require("mediapipe", extra="mediapipe")
-        path = Path(model_path or os.environ.get(MODEL_VARIABLE, ""))
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"FaceLandmarker model {str(path)!r} is not a file: give its path or set {MODEL_VARIABLE}"
-            )
+        path = model_file(model_path)
         self._many = self._landmarker(path, NUM_FACES)
         self._one = self._landmarker(path, 1)
         for landmarker in (self._many, self._one):

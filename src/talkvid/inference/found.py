@@ -3,6 +3,7 @@
 import os
 from dataclasses import fields
 
+from talkvid.catalogue.commercial import refuse_face_backend, refuse_paths
 from talkvid.inference.settings import LoadOptions
 from talkvid.model.bundle import EMBEDDED_FOLDER
 from talkvid.model.bundle_config import CONFIG_FILE
@@ -16,9 +17,15 @@ def find_checkpoint(options: LoadOptions) -> Checkpoint:
     path = options.checkpoint_path
     if path is None and not parts.networks() and parts.unet_config_path is None:
         path = EMBEDDED_FOLDER
+    if options.commercial_safe:
+        given = [getattr(parts, entry.name) for entry in fields(PartPaths)]
+        refuse_paths(
+            [options.checkpoint_path, *given], remedy="give --checkpoint_path to weights that allow it"
+        )
     found = locate(None if path is None else os.fspath(path), parts=parts)
     if options.commercial_safe:
         _refuse_non_commercial(found)
+        refuse_face_backend(options.face_backend_name)
     return found
 
 

@@ -80,7 +80,7 @@ class LoadOptions:
             )
         if self.commercial_safe and self.face_backend == "insightface":
             raise ValueError(
-                "commercial_safe: the insightface models are non-commercial; use --face_backend embedded"
+                "commercial_safe: the insightface models are non-commercial; use --face_backend mediapipe"
             )
         if self.commercial_safe and self.insightface_model_path is not None:
             raise ValueError("commercial_safe: the insightface models are non-commercial; leave them out")

@@ -49,6 +49,8 @@ class RunConfig:
     """One switch for small cards: gradient checkpointing, and offloading where the engine can."""
     ema_decay: float = 0.0
     """Decay of a running mean of the trained weights, exported to ema/; 0 keeps none."""
+    commercial_safe: bool = False
+    """Refuse to start from weights that do not allow commercial use."""
     trackers: list[str] = field(default_factory=lambda: ["tensorboard"])
     """Where curves and samples go besides losses.csv: tensorboard, mlflow, wandb."""
 

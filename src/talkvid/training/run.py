@@ -11,6 +11,7 @@ from talkvid.model.bundle import ModelBundle
 from talkvid.model.hub_card import copy_notices
 from talkvid.model.hub_save import source_folder
 from talkvid.training.clips import read_batches, usable_clips, window_settings
+from talkvid.training.commercial import refuse_non_commercial_start
 from talkvid.training.config import TrainConfig
 from talkvid.training.config_distil import DISTILLATION
 from talkvid.training.distil import COLUMNS, DistilTask
@@ -52,6 +53,7 @@ def _train(config: TrainConfig, engine: Engine) -> list[float]:
     checkpoint = processes.from_main(lambda: folder.open(resume=run.resume))
     speech = read_speech_features(clips)
     resuming = checkpoint is not None
+    refuse_non_commercial_start(config, folder, resuming=resuming)
     bundle = starting_model(run, config.model, folder=folder, resuming=resuming, speech=speech)
     record = training_record(config, clips, bundle, resuming=resuming)
     task = build_task(config, bundle, folder=folder, resuming=resuming, processes=processes)

@@ -19,10 +19,10 @@ from talkvid.files import atomic_path, make_parent
 
 
 def bring_in(args: argparse.Namespace) -> int:
-    """Return 0 when every file of the models lies in its place, 1 when some were not found.
+    """Return 0 when every file of the models lies in its place, 1 when some were not found or were refused.
 
-    ValueError for a file of another content than recorded, which is left alone, and for one whose place is
-    taken by another file.
+    A file of another content than recorded is refused, and one whose place is taken by another file; each is
+    told in a line, and the others are imported.
     """
     if not args.names or args.source is None:
         raise ValueError("say what and from where: talkvid models import NAME --from FOLDER_OR_FILE")
@@ -41,28 +41,34 @@ def bring_in(args: argparse.Namespace) -> int:
 
 
 def _import(record: ModelRecord, args: argparse.Namespace) -> bool:
-    """Return whether all files of a model are in their places afterwards."""
-    if zipfile.is_zipfile(args.source) and args.source.suffix == ".zip":
-        _from_zip(record, args.source, args.folder)
-    else:
-        for file in record.files:
+    """Return whether all files of a model are in their places and none was refused."""
+    refused: list[str] = []
+    packed = args.source.suffix == ".zip" and zipfile.is_zipfile(args.source)
+    for file in record.files:
+        try:
+            if packed:
+                _from_zip(file, args.source, args.folder)
+                continue
             found = find_file(args.source, file, only=len(record.files) == 1, sha256=args.sha256)
             if found is not None:
                 _place(*found, args)
-    states = look(record, args.folder).files
-    for state in states:
-        known = state.status in ("there", "verified")
-        sys.stdout.write(f"{state.path if known else f'{state.file.place}: not found in {args.source}'}\n")
-    return all(state.status in ("there", "verified") for state in states)
+        except ValueError as error:
+            refused.append(file.place)
+            sys.stdout.write(f"{file.place}: not imported: {error}\n")
+    for state in look(record, args.folder).files:
+        if state.status in ("there", "verified"):
+            sys.stdout.write(f"{state.path}\n")
+        elif state.file.place not in refused:
+            refused.append(state.file.place)
+            sys.stdout.write(f"{state.file.place}: not found in {args.source}\n")
+    return not refused
 
 
-def _from_zip(record: ModelRecord, source: Path, folder: Path) -> None:
-    require_room(folder, sum(file.size or 0 for file in record.files))
+def _from_zip(file: ModelFile, source: Path, folder: Path) -> None:
+    require_room(folder, file.size or 0)
     with zipfile.ZipFile(source) as archive:
-        names = {PurePosixPath(name).name for name in archive.namelist()}
-        for file in record.files:
-            if file.name in names:
-                extract(archive, file, folder, source=str(source.resolve()))
+        if file.name in {PurePosixPath(name).name for name in archive.namelist()}:
+            extract(archive, file, folder, source=str(source.resolve()))
 
 
 def find_file(
@@ -137,7 +143,7 @@ def _link(target: Path, source: Path) -> None:
 def _vouched(source: Path, file: ModelFile, found: str, args: argparse.Namespace) -> str:
     """Return what vouches for the content; ValueError when it is not what it shall be."""
     expected = args.sha256 or file.sha256
-    if not expected:
+    if not expected or (file.is_settings and found != expected.lower()):
         check_structure(source, file, args.folder, name=file.name)
         return "structure"
     if found != expected.lower():

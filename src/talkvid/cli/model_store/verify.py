@@ -54,6 +54,8 @@ def _checked(state: FileState, folder: Path) -> str:
         by, told = "catalogue", "checksum as recorded"
     elif known is not None and known.by in ("server", "--sha256") and found == known.sha256:
         by, told = known.by, f"checksum as {'the server stated' if known.by == 'server' else 'you said'}"
+    elif file.sha256 and file.is_settings:
+        by, told = "structure", "not the recorded settings, which another program may have written"
     elif file.sha256:
         raise ValueError(
             f"{file.place}: the checksum is {found}, not {file.sha256}; remove it and fetch it again"

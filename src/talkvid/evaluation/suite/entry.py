@@ -27,6 +27,8 @@ class Entry:
     in_default: bool = True
     of_sets: bool = False
     """Whether it compares two sets of videos as wholes."""
+    models: tuple[str, ...] = ()
+    """The models of the catalogue that its numbers stand on, besides the yardstick's."""
 
 
 class PlainMetric:

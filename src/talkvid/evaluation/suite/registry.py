@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 from talkvid import plugins
+from talkvid.catalogue.commercial import refusal
 from talkvid.evaluation.suite.entry import Entry
 from talkvid.evaluation.suite.metric import LeftOut, Metric, SetMetric, Suite
 from talkvid.evaluation.suite.metrics import (
@@ -79,6 +80,23 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     return f"there is no metric {name!r}{meant} known are {', '.join(known)}"
 
 
+def refuse_non_commercial(names: Sequence[str]) -> None:
+    """Raise ValueError for the first metric named by itself whose models do not allow commercial use.
+
+    Those that a group brings are left out instead, by name.
+    """
+    known = known_metrics()
+    for name in names:
+        refused = _refused(known[name]) if name in known else None
+        if refused is not None:
+            raise ValueError(f"--metrics {name}: {refused}; leave it out")
+
+
+def _refused(entry: Entry) -> str | None:
+    reasons = [reason for model in entry.models if (reason := refusal(model)) is not None]
+    return f"commercial_safe: {reasons[0]}" if reasons else None
+
+
 def build_suite(names: Sequence[str], settings: MetricSettings) -> Suite:
     """Return the metrics of these names or groups ("all", "default"), in the order of METRICS.
 
@@ -90,6 +108,10 @@ def build_suite(names: Sequence[str], settings: MetricSettings) -> Suite:
     sets: list[SetMetric] = []
     left_out: list[LeftOut] = []
     for name in resolved(names):
+        refused = _refused(known[name]) if settings.commercial_safe else None
+        if refused is not None:
+            left_out.append(LeftOut(name, refused))
+            continue
         try:
             built = known[name].build(settings)
         except (NotAtHand, ImportError) as error:

@@ -55,13 +55,13 @@ BuildEye = Callable[[ViewSettings], Eye]
 def build_eye(settings: ViewSettings) -> Eye:
     """Return who looks at the pictures; ImportError or FileNotFoundError for what is missing."""
     from talkvid.face import landmark_net
-    from talkvid.face.mediapipe_backend import MODEL_VARIABLE
+    from talkvid.face.mediapipe_backend import model_file
 
     yardstick = build_yardstick(settings.yardstick, model_path=settings.yardstick_model)
     if settings.yardstick == "embedded":
         network = str(files("talkvid") / "weights" / landmark_net.WEIGHTS)
     else:
-        network = str(settings.yardstick_model or os.environ[MODEL_VARIABLE])
+        network = str(model_file(settings.yardstick_model))
     return Eye(yardstick, file_sha256(network)[:12], note=yardstick.judges_itself)
 
 

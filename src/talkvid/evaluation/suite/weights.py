@@ -48,6 +48,8 @@ class MetricSettings:
     """Whether an I3D file other than the published one may run; TorchScript is a program."""
     allow_rank_deficient: bool = False
     """Whether FID and FVD are told for fewer samples than their covariance needs."""
+    commercial_safe: bool = False
+    """Whether metrics are left out whose models do not allow commercial use."""
 
     def __post_init__(self) -> None:
         for name, value, known in (

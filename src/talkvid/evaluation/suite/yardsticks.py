@@ -14,8 +14,8 @@ YARDSTICKS = {
 def build_yardstick(name: str = "embedded", *, model_path: Path | str | None = None) -> FaceFollower:
     """Return the yardstick of that name.
 
-    `model_path`: MediaPipe's model file, default $TALKVID_FACE_LANDMARKER. ValueError for an unknown name or
-    a model file with "embedded", FileNotFoundError without the file, ImportError naming the extra to install.
+    `model_path`: MediaPipe's model file, default as `mediapipe_backend.model_file`. ValueError for an unknown
+    name or a model file with "embedded", FileNotFoundError without the file, ImportError naming the extra.
     Judge the embedded model with "mediapipe": `judges_itself` of the other one says why.
     """
     if name == "embedded":

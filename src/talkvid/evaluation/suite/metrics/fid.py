@@ -96,5 +96,6 @@ ENTRY = Entry(
     needs=frozenset({Need.REFERENCE}),
     build=build,
     weights="inception",
+    models=("inception",),
     of_sets=True,
 )

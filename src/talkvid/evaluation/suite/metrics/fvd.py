@@ -118,5 +118,6 @@ ENTRY = Entry(
     needs=frozenset({Need.REFERENCE}),
     build=build,
     weights="i3d",
+    models=("i3d",),
     of_sets=True,
 )

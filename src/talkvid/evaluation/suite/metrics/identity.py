@@ -179,6 +179,7 @@ CSIM = Entry(
     needs=frozenset({Need.PORTRAIT}),
     build=build_csim,
     weights="arcface",
+    models=("arcface",),
 )
 COSINE = Entry(
     name="identity",
@@ -187,5 +188,6 @@ COSINE = Entry(
     needs=frozenset({Need.PORTRAIT}),
     build=build_cosine,
     weights="none fetches them: by path",
+    models=("mobilefacenet",),
     in_default=False,
 )

@@ -75,4 +75,5 @@ ENTRY = Entry(
     needs=frozenset({Need.REFERENCE}),
     build=build,
     weights="alexnet and lpips-alex, or vgg16 and lpips-vgg",
+    models=("alexnet", "lpips-alex", "vgg16", "lpips-vgg"),
 )

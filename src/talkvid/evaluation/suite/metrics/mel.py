@@ -95,4 +95,5 @@ ENTRY = Entry(
     needs=frozenset({Need.SOUND}),
     build=build,
     hears=True,
+    models=("talkvid-mel-measure",),
 )

@@ -133,4 +133,5 @@ ENTRY = Entry(
     build=build,
     hears=True,
     weights="syncnet",
+    models=("syncnet", "centerface"),
 )

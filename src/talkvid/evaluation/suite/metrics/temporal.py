@@ -97,5 +97,6 @@ LPIPS = Entry(
     needs=frozenset({Need.REFERENCE}),
     build=build_lpips,
     weights="as lpips",
+    models=("alexnet", "lpips-alex", "vgg16", "lpips-vgg"),
     in_default=False,
 )

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from talkvid.cli import doctor
-from talkvid.cli.checkup import packages, quick_run, report
+from talkvid.cli import doctor, launch
+from talkvid.cli.checkup import folders, packages, quick_run, report
 from talkvid.cli.checkup.check import JOBS, STATUSES, Check
 from talkvid.cli.checkup.probing import Outcome
+from talkvid.cli.checkup.wanted import requirements
 from talkvid.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ sys.meta_path.insert(0, Blocker)
 metadata.MetadataPathFinder.find_distributions = staticmethod(others)
 """
 """A sitecustomize.py that hides modules and distributions from every process that starts with it."""
-FOUND = {
+FOUND: dict[str, dict[str, Any]] = {
     "facts:torch": {
         "version": "2.13.0", "cuda": None, "hip": None, "gpus": [], "cuda_works": False, "mps": False,
         "threads": 2, "vectors": "AVX2", "bf16": [],
@@ -136,7 +137,7 @@ def test_an_examination_that_fails_is_a_finding_and_the_rest_goes_on(
     def fail(folder: Path) -> list[Check]:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(doctor.folders, "check_folders", fail)
+    monkeypatch.setattr(folders, "check_folders", fail)
     code, told = report_of(capsys)
     (failed,) = [check for check in told["checks"] if check["name"] == "examination"]
     assert code == 0 and failed["topic"] == "folders" and "RuntimeError: a fault of ours" in failed["detail"]
@@ -148,7 +149,7 @@ def test_imports_are_tried_for_the_job_or_for_all(probed: dict[str, Outcome]) ->
 
         parser = argparse.ArgumentParser()
         doctor.add_arguments(parser)
-        return doctor.topics(parser.parse_args(list(flags)), doctor.requirements(ROOT))
+        return doctor.topics(parser.parse_args(list(flags)), requirements(ROOT))
 
     assert "gradio" not in topics() and "torch" in topics()
     assert "gradio" in topics("--for", "app") and {"pytest", "omegaconf"} <= set(topics("--imports"))
@@ -180,7 +181,7 @@ def test_a_video_that_cannot_be_made_is_told_by_its_last_line(
 def test_the_speech_of_a_run_is_a_second_of_the_sample_or_a_hum(tmp_path: Path) -> None:
     import wave
 
-    for sample in (quick_run.SAMPLE / "aud.wav", Path("/nowhere")):
+    for sample in (launch.SAMPLE / "aud.wav", Path("/nowhere")):
         quick_run.write_speech(tmp_path / "speech.wav", sample)
         with wave.open(str(tmp_path / "speech.wav")) as sound:
             assert sound.getnframes() == sound.getframerate() and any(sound.readframes(1000))

@@ -1,6 +1,7 @@
 """The machine is described with the limits that a container sets; little of anything is said."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_quota_of_processor_time_is_told(tmp_path: Path) -> None:
 
 def test_little_shared_memory_is_noted_with_the_flag_of_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("usage", (), {"total": 64_000_000, "free": 64_000_000})
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda place: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
     check = machine.check_shared_memory(Path("/"))
     assert check.status == "note" and "--shm-size" in check.remedy
     assert machine.check_shared_memory(Path("/nowhere")).status == "note"

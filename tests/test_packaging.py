@@ -67,6 +67,11 @@ def test_no_pin_contradicts_a_requirement_that_is_exact() -> None:
             assert wanted.name not in PINS or wanted.specifier.contains(PINS[wanted.name])
 
 
+def test_no_package_is_pinned_twice() -> None:
+    names = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text("utf-8"), flags=re.MULTILINE)
+    assert len(names) == len(set(map(canonicalize_name, names))) > 30
+
+
 def test_the_supported_pythons_are_the_same_everywhere() -> None:
     told = SpecifierSet(PROJECT["requires-python"])
     low, high = (".".join(map(str, one)) for one in (OLDEST, NEWEST))

@@ -1,6 +1,8 @@
 """Every layout of a checkpoint loads the same networks, and what is absent or wrong is named."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,3 +220,14 @@ def test_an_unknown_kind_of_network_is_refused() -> None:
     config = BundleConfig(modules={"vae": ModuleSpec("small_autoencodr")})
     with pytest.raises(ValueError, match="'small_autoencodr' is not known; did you mean 'small_autoencoder'"):
         build_bundle(config)
+
+
+def test_loading_temporal_layers_does_not_load_torchs_compiler(tmp_path: Path) -> None:
+    small = {"vae": ModuleSpec("small_autoencoder", {})}
+    made = build_bundle(replace(CONFIG, modules={**CONFIG.modules, **small}, latent_channels=8))
+    assert any(name.endswith("pos_encoder.pe") for name in made.denoising_unet.state_dict())
+    save_bundle(made, tmp_path)
+    # Once: the table of positions, made where networks have no memory, cost 1.5 s of imports.
+    code = "import sys; from talkvid.model.bundle import load_bundle; load_bundle(sys.argv[1]); "
+    code += "sys.exit('torch._dynamo' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

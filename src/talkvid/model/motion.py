@@ -18,9 +18,10 @@ _MOST_HEADS = 65_528
 
 def sinusoidal_positions(length: int, dim: int) -> Tensor:
     """Return the position table of "Attention is all you need" (arXiv 1706.03762): (1 length dim)."""
-    position = torch.arange(length)[:, None]
-    frequency = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
-    table = torch.zeros(1, length, dim)
+    # Counted on the CPU even where networks are built without memory: there torch would load its compiler.
+    position = torch.arange(length, device="cpu")[:, None]
+    frequency = torch.exp(torch.arange(0, dim, 2, device="cpu") * (-math.log(10000.0) / dim))
+    table = torch.zeros(1, length, dim, device="cpu")
     table[0, :, 0::2] = torch.sin(position * frequency)
     table[0, :, 1::2] = torch.cos(position * frequency)
     return table

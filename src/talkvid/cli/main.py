@@ -21,7 +21,7 @@ VERBS = {
     "train": "train one of the three stages",
     "app": "serve the web page: generate in a browser, browse a curated data set, read a report",
     "study": "ask real raters: blind trials as web pages, and what their answers say",
-    "models": "fetch the published checkpoints into model_ckpts/, or export a trained one",
+    "models": "list, fetch, import and verify models for model_ckpts/, or export a trained one",
     "walkthrough": "from raw video to a score on the bundled samples, step by step, in minutes on a CPU",
     "doctor": "say what is installed, what will be used and what is missing",
 }

@@ -112,9 +112,8 @@ def _bring_all(missing: Missing, args: argparse.Namespace, settings: HttpSetting
     sizes += [source.size for source in archives.values() if isinstance(source, ZipMember)]
     total = sum(size for size in sizes if size is not None)
     require_room(args.folder, total)
-    logger.info(
-        "fetching %d files, %s%s", len(planned), told_size(total), " or more" if None in sizes else ""
-    )
+    count = "1 file" if len(planned) == 1 else f"{len(planned)} files"
+    logger.info("fetching %s, %s%s", count, told_size(total), " or more" if None in sizes else "")
     try:
         for record, entry in single:
             bring(record, entry, args.folder, settings=settings)

@@ -25,6 +25,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.cfg_step import Step, count_flops
+from benchmarks.results import write_section
 from talkvid.inference.device import DTYPES, Placement, dtype_name, use_huge_pages
 from talkvid.inference.pipeline import Pipeline
 from talkvid.inference.scene import Scene
@@ -35,7 +36,6 @@ from talkvid.model.bundle_config import BundleConfig, ModuleSpec
 from talkvid.model.unet_config import UNetConfig
 from talkvid.model.vae import ImageAutoencoder
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 CONFIGS = Path(__file__).parents[1] / "tests" / "data" / "parity" / "configs.json"
 SD_VAE = {
     "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -173,18 +173,6 @@ def section(rows: list[Row], rate: float, placement: Placement, args: argparse.N
     return "\n".join(lines) + "\n"
 
 
-def write_section(text: str, key: str, path: Path = RESULTS) -> None:
-    """Put the section between its markers, at the end of the file when they are new."""
-    begin, end = f"<!-- begin generate_speed {key} -->", f"<!-- end generate_speed {key} -->"
-    block = f"{begin}\n{text}{end}\n"
-    old = path.read_text(encoding="utf-8")
-    if begin in old:
-        before, after = old.split(begin, 1)[0], old.split(end, 1)[1].removeprefix("\n")
-        path.write_text(before + block + after, encoding="utf-8")
-    else:
-        path.write_text(old.rstrip("\n") + "\n\n" + block, encoding="utf-8")
-
-
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -216,7 +204,8 @@ def main() -> None:
     sys.stdout.write(text)
     if not args.print_only:
         kind = "cpu" if args.gpu is None else "gpu"
-        write_section(text, f"{args.size} {kind} {dtype_name(dtype)}{' compiled' if args.compile else ''}")
+        key = f"{args.size} {kind} {dtype_name(dtype)}{' compiled' if args.compile else ''}"
+        write_section(text, "generate_speed", key)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a training step of each shipped stage costs at Stable Diffusion 1.5 size, counted, not measured.
 
-    python benchmarks/train_arithmetic.py [--gpus 1 2 8] [--share 0.4]
+    python -m benchmarks.train_arithmetic [--gpus 1 2 8] [--share 0.4]
 
 Networks, batch and stage are those of src/configs/stage_N.yaml, made of tensors without memory: FLOPs of
 forward and backward, bytes autograd keeps for backward (attention by a fused kernel), bytes of weights,
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.results import made_by, paragraph, table, write_section
 from talkvid.config import load_config
 from talkvid.model.bundle import build_bundle
 from talkvid.model.bundle_config import BundleConfig, ModuleSpec
@@ -40,6 +41,15 @@ SD_VAE: dict[str, Any] = {
     "latent_channels": 4,
 }
 GIB = 2**30
+ABOUT = paragraph(
+    "The networks of Stable Diffusion 1.5's size at 512 x 512 px with the batch of each stage, in half",
+    "precision.",
+    "FLOPs are those of matrix products, convolutions and attention, forward and backward; `kept` is what",
+    "autograd keeps for backward; weights are weights, gradients, master weights and AdamW's moments",
+    "under ZeRO-2 (8-bit moments in stages 1 and 2, as the stage files say). `recomputing` is",
+    "`run.gradient_checkpointing=true`, which adds about a third of the FLOPs; `offloaded` is",
+    "`run.offload=optimizer`. Buffers of the kernels and of communication are not counted.",
+)
 
 
 @dataclass(frozen=True)
@@ -159,40 +169,62 @@ def weight_bytes(cost: Cost, *, gpus: int, eight_bit: bool, offload: bool) -> fl
     return 2 * cost.total + (2 + state) * cost.trained / gpus
 
 
+def section(gpus: list[int], share: float) -> str:
+    """Return the tables: what a step of each stage costs, and the steps per second that would make."""
+    shown, rates = [], []
+    for number in (1, 2, 3):
+        cost = count(number)
+        config = load_config(TrainConfig, CONFIGS / f"stage_{number}.yaml")
+        data, eight_bit = config.data, config.optimizer.name == "adamw_8bit"
+        held = [
+            " / ".join(
+                f"{weight_bytes(cost, gpus=count, eight_bit=eight_bit, offload=offload) / GIB:.1f}"
+                for count in gpus
+            )
+            for offload in (False, True)
+        ]
+        shown.append((
+            f"{number}", f"{data.train_bs} x {data.num_frames}", f"{cost.trained / 1e6:.1f} M",
+            f"{cost.step_flops / 1e12:.2f}", f"{cost.encode_flops / 1e12:.2f}",
+            f"{cost.kept_bytes / GIB:.1f} GiB", f"{cost.kept_recomputing / GIB:.1f} GiB",
+            *(f"{each} GiB" for each in held),
+        ))  # fmt: skip
+        speeds = [
+            " / ".join(
+                f"{share * peak / flops:.2f}"
+                for flops in (cost.step_flops + cost.encode_flops, cost.step_flops)
+            )
+            for peak in PEAKS.values()
+        ]
+        rates.append((f"{number}", *speeds))
+    told = " / ".join(map(str, gpus))
+    heads = ("stage", "frames", "trains", "TFLOP per step", "encoding", "kept", "kept, recomputing",
+             f"weights on {told} GPUs", "offloaded")  # fmt: skip
+    cards = [f"{name} ({peak / 1e12:.0f})" for name, peak in PEAKS.items()]
+    return "\n\n".join((
+        "## A training step by arithmetic", made_by("python -m benchmarks.train_arithmetic"), ABOUT,
+        table(heads, shown),
+        paragraph(
+            f"Steps per second if {100 * share:.0f} % of a GPU's stated dense half-precision peak (TFLOP/s)",
+            "were reached, encoding each step / with cached latents: to hold a measurement against.",
+        ),
+        table(("stage", *cards), rates),
+    ))  # fmt: skip
+
+
 def main() -> None:
-    """Print the tables."""
+    """Print the tables and write them into RESULTS.md."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--gpus", type=int, nargs="+", default=[1, 2, 8])
     parser.add_argument("--share", type=float, default=0.4, help="share of the stated peak (0.4)")
+    parser.add_argument("--print_only", action="store_true", help="leave RESULTS.md as it is")
     args = parser.parse_args()
-    for number in (1, 2, 3):
-        cost = count(number)
-        config = load_config(TrainConfig, CONFIGS / f"stage_{number}.yaml")
-        data, eight_bit = config.data, config.optimizer.name == "adamw_8bit"
-        print(
-            f"stage {number}: {data.train_bs} x {data.num_frames} frames of {data.width} x {data.height} px"
-        )
-        print(f"  trains {cost.trained / 1e6:.1f} M of {cost.total / 1e6:.1f} M parameters")
-        print(f"  {cost.step_flops / 1e12:.2f} TFLOP per step, {cost.encode_flops / 1e12:.2f} more to encode")
-        print(
-            f"  kept for backward: {cost.kept_bytes / GIB:.1f} GiB, "
-            f"{cost.kept_recomputing / GIB:.1f} GiB with gradient checkpointing"
-        )
-        for gpus in args.gpus:
-            plain, offloaded = (
-                weight_bytes(cost, gpus=gpus, eight_bit=eight_bit, offload=offload) / GIB
-                for offload in (False, True)
-            )
-            print(
-                f"  weights on each of {gpus} GPUs: {plain:.1f} GiB, optimiser offloaded {offloaded:.1f} GiB"
-            )
-        for name, peak in PEAKS.items():
-            cached = args.share * peak / cost.step_flops
-            encoding = args.share * peak / (cost.step_flops + cost.encode_flops)
-            rates = f"{encoding:.2f} it/s, {cached:.2f} with cached latents"
-            print(f"  {name} at {args.share:.0%} of its peak: {rates}")
+    text = section(args.gpus, args.share)
+    print(text)
+    if not args.print_only:
+        write_section(text, "train_arithmetic")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Steps per second and peak memory of the three stages, with and without cached latents.
 
-    python benchmarks/train_speed.py --size sd15 --gpu 0 --precision fp16 bf16        an NVIDIA GPU
-    python benchmarks/train_speed.py data.num_workers=0 --pixels 64 --steps 6         anywhere, small networks
+    python -m benchmarks.train_speed --size sd15 --gpu 0 --precision fp16 bf16        an NVIDIA GPU
+    python -m benchmarks.train_speed data.num_workers=0 --pixels 64 --steps 6         anywhere, small networks
 
 Makes drawn clips and a folder of random weights in --folder, then starts each training as
 `scripts/train.sh` does (GPU, ENGINE, STAGE) with the batch of src/configs/stage_N.yaml and no saving. The
@@ -10,6 +10,7 @@ rate is the median of the steps behind the first fifth; memory is the highest th
 
 import argparse
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from drawn_clips import draw_clips
-from train_arithmetic import SD_VAE
 
+from benchmarks.drawn_clips import draw_clips
+from benchmarks.results import made_by, paragraph, table, write_section
+from benchmarks.train_arithmetic import SD_VAE
 from talkvid.model.bundle import build_bundle, save_bundle
 from talkvid.model.bundle_config import BundleConfig, ModuleSpec
 from talkvid.model.unet_config import UNetConfig
@@ -47,17 +49,39 @@ def main() -> None:
     parser.add_argument("--precision", nargs="+", default=["fp32"])
     parser.add_argument("--pixels", type=int, default=512)
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--print_only", action="store_true", help="leave RESULTS.md as it is")
     parser.add_argument("settings", nargs="*", metavar="section.key=value", help="more settings of the runs")
     args = parser.parse_args()
     data = draw_clips(args.folder / "data", count=4, num_frames=96, size=args.pixels, speech_dim=SPEECH_DIM)
     start = make_start(args.folder / "start", args.size)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    print(f"{args.size}, {args.pixels} px, {args.engine}, {args.steps} steps, {device}")
-    print(f"{'stage':>5} {'precision':>9} {'latents':>8} {'it/s':>8} {'memory GB':>11}")
+    rows = []
     for stage, precision, cached in product(args.stages, args.precision, (False, True)):
         rate, memory = measure(args, stage, precision=precision, cached=cached, data=data, start=start)
         latents = "cached" if cached else "encoded"
-        print(f"{stage:>5} {precision:>9} {latents:>8} {rate:8.3f} {memory:11.2f}", flush=True)
+        rows.append((f"{stage}", precision, latents, f"{rate:.3f}", f"{memory:.2f}"))
+        print("| {} |".format(" | ".join(rows[-1])), flush=True)
+    text = section(rows, args)
+    print(text)
+    if not args.print_only:
+        kind = "cpu" if args.gpu.startswith("cpu") else "gpu"
+        write_section(text, "train_speed", f"{args.size} {kind} {args.engine}")
+
+
+def section(rows: list[tuple[str, ...]], args: argparse.Namespace) -> str:
+    """Return the section of RESULTS.md."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    about = paragraph(
+        "Random weights, drawn clips, the batches of src/configs/stage_N.yaml, Stable Diffusion's",
+        "autoencoder; started through the door of scripts/train.sh. Small networks on a CPU show that the",
+        "command works and that the cache takes the autoencoder out of the step, not how fast a GPU is.",
+        "Wall-clock seconds; the memory is the GPU's, or without one the process's.",
+    )
+    heads = ("stage", "precision", "latents", "it/s", "memory GB")
+    return "\n\n".join((
+        f"## Training steps per second: {args.size}, {args.pixels} px, {args.engine}, {device}",
+        made_by(f"python -m benchmarks.train_speed {shlex.join(sys.argv[1:])}"),
+        about, table(heads, rows),
+    ))  # fmt: skip
 
 
 def make_start(folder: Path, size: str) -> Path:

@@ -105,8 +105,7 @@ def _videos(out: Path) -> Step:
     commands = (
         ("ffmpeg", "-i", made[0], "-i", made[1], "-filter_complex", joined,
          "-map", "[o]", "-map", "[a]", "-crf", "16", film),
-        ("ffmpeg", "-ss", "5.8", "-i", film, "-t", "4.4", "-vf", "scale=320:320", "-crf", "34",
-         str(place / "copy.mp4")),
+        ("ffmpeg", "-i", film, "-vf", "scale=320:320", "-crf", "34", str(place / "copy.mp4")),
         ("ffmpeg", "-i", made[0], "-vf", "gblur=sigma=6", "-c:a", "copy", str(place / "blurred.mp4")),
         ("ffmpeg", "-i", made[1], "-t", "1", str(place / "short.mp4")),
         ("ffmpeg", "-loop", "1", "-i", str(hopper / PORTRAITS["hopper"]), "-i", str(hopper / "aud.wav"),
@@ -115,9 +114,8 @@ def _videos(out: Path) -> Step:
     return Step(
         VIDEOS,
         "A folder as it might come from anywhere",
-        "One film with a cut between two people and a camera that sways; a smaller, coarser copy of its "
-        "second half; a blurred video; one that is too short; a still picture with sound; and a file that "
-        "was cut off.",
+        "One film with a cut between two people and a camera that sways; a smaller, coarser copy of it; "
+        "a blurred video; one that is too short; a still picture with sound; and a file that was cut off.",
         commands,
         write_broken,
     )

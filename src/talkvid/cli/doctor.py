@@ -23,7 +23,7 @@ from talkvid.cli.checkup.check import JOBS, Check, one_line
 from talkvid.cli.checkup.probing import probe
 from talkvid.cli.checkup.wanted import checkout, install_command, installed_version, requirements
 
-FACTS = ("facts:torch", "facts:pyav", "facts:device", "facts:embedded")
+FACTS = ("facts:torch", "facts:pyav", "facts:device", "facts:embedded", "facts:curate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def topics(args: argparse.Namespace, groups: packages.Groups) -> list[str]:
     if args.imports:
         asked = [one for group in groups.values() for one in group if installed_version(one.name) is not None]
         wanted += [one.module for one in asked if one.module]
-    facts = [*FACTS, *(["facts:metrics"] if args.job == "evaluate" else ["facts:curate"])]
+    facts = [*FACTS, *(["facts:metrics"] if args.job == "evaluate" else [])]
     if os.environ.get("TALKVID_PLUGINS"):
         facts.append("facts:plugins")
     if models.has_release(args.model_ckpts):

@@ -8,11 +8,12 @@ import pytest
 
 from talkvid.cli.checkup import processors, programs
 from talkvid.cli.checkup.check import JOBS, Check
+from talkvid.cli.checkup.facts import has_code
 from talkvid.cli.checkup.probing import Outcome
 from talkvid.media import ffmpeg
 
-GPU = {"name": "NVIDIA H200", "capability": "9.0", "memory_gb": 150.0, "bf16": True}
-OLD_GPU = {"name": "GTX 1080", "capability": "6.1", "memory_gb": 8.5, "bf16": False}
+GPU = {"name": "NVIDIA H200", "capability": "9.0", "memory_gb": 150.0, "bf16": True, "has_code": True}
+OLD_GPU = {"name": "GTX 1080", "capability": "6.1", "memory_gb": 8.5, "bf16": False, "has_code": False}
 
 
 def facts(**changed: Any) -> dict[str, Outcome]:
@@ -35,6 +36,24 @@ def test_every_gpu_is_told_with_memory_and_capability(monkeypatch: pytest.Monkey
     assert "150.0 GB, compute capability 9.0, bf16 native" in checks["GPU 0"].detail
     assert checks["GPU 1"].status == "note" and "no bf16" in checks["GPU 1"].detail
     assert "CUDA 13.0" in checks["torch"].detail and "amx_bf16" in checks["processor"].detail
+
+
+@pytest.mark.parametrize(
+    ("architectures", "capability", "runs"),
+    [
+        (["sm_75", "sm_80", "sm_90"], (8, 6), True),
+        (["sm_75", "sm_80", "sm_90"], (6, 1), False),
+        (["sm_90"], (8, 0), False),
+        (["sm_80", "compute_90"], (12, 0), True),
+        (["sm_90a", "sm_120"], (9, 0), True),
+        (["gfx90a"], (9, 0), True),
+        ([], (9, 0), False),
+    ],
+)
+def test_whether_a_build_has_code_for_a_gpu(
+    architectures: list[str], capability: tuple[int, int], runs: bool
+) -> None:
+    assert has_code(architectures, *capability) is runs
 
 
 def test_a_cpu_build_beside_a_driver_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

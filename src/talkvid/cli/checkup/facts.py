@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,25 @@ def _gpu(index: int) -> dict[str, Any]:
         "memory_gb": about.total_memory / GIGABYTE,
         # The question is whether its cores do; torch says yes as well where it can only emulate.
         "bf16": (about.major, about.minor) >= (8, 0),
+        "has_code": has_code(torch.cuda.get_arch_list(), about.major, about.minor),
     }
+
+
+def has_code(architectures: list[str], major: int, minor: int) -> bool:
+    """Return whether a build for these architectures runs on a GPU of this compute capability.
+
+    `sm_80` runs on 8.0 and later of 8; `compute_80` is translated for anything from 8.0 on. ROCm's names
+    (`gfx…`) are not compared.
+    """
+    for name in architectures:
+        kind, _, digits = name.partition("_")
+        number = re.match(r"\d+", digits)
+        if kind not in ("sm", "compute") or number is None:
+            return True
+        built = int(number.group()[:-1]), int(number.group()[-1])
+        if built <= (major, minor) and (kind == "compute" or built[0] == major):
+            return True
+    return False
 
 
 def pyav_facts() -> dict[str, Any]:

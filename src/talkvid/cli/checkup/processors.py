@@ -14,8 +14,6 @@ TRAINING = "training"
 DRIVER_S = 10.0
 """How long the driver's own program may take."""
 DRIVER_QUERY = "--query-gpu=name,memory.total,driver_version,compute_cap"
-OLDEST_CAPABILITY = (7, 5)
-"""Of GPUs that today's builds of torch for CUDA 12.8 and later still have code for."""
 DEFAULT_TORCH = "pip install --force-reinstall torch (the default build has CUDA)"
 
 
@@ -52,13 +50,12 @@ def check_torch(probed: Mapping[str, Outcome], *, install: str) -> Iterator[Chec
 
 def check_gpu(index: int, gpu: Mapping[str, Any]) -> Check:
     """Return one GPU, with a note where torch has no code for it."""
-    capability = tuple(map(int, gpu["capability"].split(".")))
     bf16 = "bf16 native" if gpu["bf16"] else "no bf16: fp16"
     detail = f"{gpu['name']}, {gpu['memory_gb']:.1f} GB, compute capability {gpu['capability']}, {bf16}"
-    if capability >= OLDEST_CAPABILITY:
+    if gpu["has_code"]:
         return Check(TOPIC, f"GPU {index}", "ok", detail)
-    remedy = "take --device cpu, or an older torch of a build that still knows this GPU"
-    return Check(TOPIC, f"GPU {index}", "note", f"{detail}; newer builds of torch lack code for it", remedy)
+    remedy = "--device cpu, or a build of torch that has code for this GPU"
+    return Check(TOPIC, f"GPU {index}", "note", f"{detail}; this build of torch has no code for it", remedy)
 
 
 def unused_gpu(facts: Mapping[str, Any], driver: list[str]) -> Check:

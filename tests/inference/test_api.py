@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 
 from talkvid import TalkVidInference
 from talkvid.inference.conditions import FrameCache, PictureFeatures, PlainConditions
@@ -111,6 +112,32 @@ def test_the_side_car_tells_how_to_make_the_video_again(
     } <= set(content["timings_s"])
     with av.open(os.fspath(result)) as container:
         assert "synthetic" in container.metadata["comment"].lower()
+
+
+@pytest.mark.parametrize(
+    ("abilities", "dtype", "expected"),
+    [({"avx512_bf16": True}, None, "bf16"), ({}, None, "fp32"), ({"avx512_bf16": True}, "fp32", "fp32")],
+)
+def test_side_car_and_log_tell_the_precision_of_the_autoencoder(
+    tiny_checkpoint: Path,
+    portrait: Path,
+    sound: Callable[[float], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    abilities: dict[str, bool],
+    dtype: str | None,
+    expected: str,
+) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: abilities, raising=False)
+    model = TalkVidInference(tiny_checkpoint, device="cpu", dtype=dtype)
+    with caplog.at_level("INFO", "talkvid"):
+        result = model.generate(portrait, sound(0.04), tmp_path / "out.mp4", num_inference_steps=1)
+    content = json.loads(result.sidecar.read_text())
+    assert (content["dtype"], content["autoencoder_dtype"]) == ("fp32", expected)
+    assert ("autoencoder computes in bf16" in caplog.text) == (expected == "bf16")
+    vae = model._load().vae
+    assert next(vae.parameters()).dtype == {"bf16": torch.bfloat16, "fp32": torch.float32}[expected]
 
 
 def test_the_whole_picture_may_be_kept(

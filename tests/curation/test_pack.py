@@ -64,7 +64,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def numbers_in(video: bytes) -> list[int]:
-    with av.open(io.BytesIO(video)) as container:
+    with av.open(io.BytesIO(video), "r") as container:
         return [number_of(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
 
 

@@ -157,7 +157,8 @@ def test_frames_are_the_same_when_memory_is_saved(
 ) -> None:
     """One half after the other, as memory is saved, gives the same frames."""
     speech = sound(0.6)
-    settings = {"sampler": sampler, "num_inference_steps": 4, "guidance_scale": 2.0, "reuse_features": 2}
+    settings: dict[str, Any] = {"sampler": sampler, "num_inference_steps": 4}
+    settings |= {"guidance_scale": 2.0, "reuse_features": 2}
     whole, saving = (
         list(TalkVidInference(tiny_checkpoint, device="cpu", save_gpu_memory=saves).generate_stream(
             portrait, speech, **settings

@@ -47,7 +47,7 @@ def same(first: list[Array], second: list[Array]) -> bool:
 def test_its_frames_are_those_of_the_generator_bit_for_bit(
     pipe: TalkVidPipeline, tiny_checkpoint: Path, portrait: Path, speech: Path, output_type: str
 ) -> None:
-    settings = {"num_inference_steps": 3, "guidance_scale": 1.5, "seed": 11}
+    settings: dict[str, Any] = {"num_inference_steps": 3, "guidance_scale": 1.5, "seed": 11}
     expected = list(
         TalkVidInference(tiny_checkpoint, device="cpu").generate_stream(portrait, speech, **settings)
     )
@@ -217,6 +217,19 @@ def test_what_cannot_be_used_is_one_sentence(
     with pytest.raises(ValueError, match=told) as caught:
         pipe(image, audio, sampling_rate=rate)
     assert "\n" not in str(caught.value)
+
+
+def test_a_stream_that_is_closed_leaves_no_file_behind(
+    pipe: TalkVidPipeline, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pipe.stream(portrait, np.zeros(16000, np.float32), sampling_rate=16000) as stream:
+        assert stream.num_frames == len(stream) == 25 and next(stream).shape == (64, 64, 3)
+        assert list(tmp_path.glob("talkvid-*/speech.wav"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="image: one picture"):
+        pipe.stream(np.zeros((4, 4), np.uint8), np.zeros(9, np.float32), sampling_rate=16000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_form_of_output_is_refused_before_any_work(

@@ -18,6 +18,7 @@ from talkvid.curation.pack_shards import DATA, PackedClip, Shard, plan, write_sh
 from talkvid.curation.pack_split import TRAIN, VALIDATION, split_clips
 from talkvid.curation.records import KEPT
 from talkvid.files import atomic_path
+from talkvid.page.marks import plural
 
 logger = logging.getLogger(__name__)
 
@@ -80,14 +81,13 @@ def pack(run_folder: Path | str, output: Path | str, config: PackConfig) -> Pack
 def report_lines(packed: Packed) -> list[str]:
     """Return what was done, line by line."""
     lines = [
-        f"{name}: {size.num_examples} clips, {size.seconds / 3600:.3f} hours, {size.num_files} files, "
-        f"{size.file_bytes / 1e6:.1f} MB"
+        f"{name}: {plural(size.num_examples, 'clip')}, {size.seconds:.1f} s, "
+        f"{plural(size.num_files, 'file')}, {size.file_bytes / 1e6:.1f} MB"
         for name, size in packed.splits.items()
     ]
     if packed.not_cut:
-        lines.append(
-            f"{len(packed.not_cut)} kept clips are not cut and not in it (first: {packed.not_cut[0]})"
-        )
+        missing = plural(len(packed.not_cut), "kept clip")
+        lines.append(f"not in it, because not cut: {missing} (first: {packed.not_cut[0]})")
     return lines
 
 

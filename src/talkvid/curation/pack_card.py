@@ -15,11 +15,26 @@ MEANINGS = {
     "video": "the clip: H.264 and AAC in mp4, as {bytes, path}",
     "id": "readable name, unique here",
     "clip_id": "made of video and span alone, the same in every run",
+    "video_id": "the original video",
     "person_id": "who is shown, where somebody told",
+    "language": "spoken, where somebody told",
+    "description": "as the source list tells, else the caption that was made",
+    "transcript": "what is said, where it was written down",
     "license": "of this clip",
+    "fps": "pictures per second",
+    "duration": "seconds",
     "start_time": "in the original video, seconds from its first picture",
+    "end_time": "end of the last picture, in the same seconds",
+    "num_frames": "pictures of the clip",
+    "width": "pixels",
+    "height": "pixels",
+    "start_frame": "number of the first picture in the original, from 0",
+    "has_audio": "whether there is sound",
+    "video_link": "address of the original",
+    "video_category": "as the source list tells",
     "sha256": "of the clip's file",
 }
+SCORED = "score of the stage before the first _"
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,9 @@ def pack_card(
     lines = [
         f"# {' '.join(name.split())}",
         "",
+        "> Before publishing, the owner of the videos sees to the licence above and fills in where they "
+        "come from, the consent of the persons shown, and a contact for removal.",
+        "",
         "```python",
         "from datasets import load_dataset",
         "",
@@ -67,7 +85,7 @@ def pack_card(
         "## Columns",
         "",
         *("| column | type | meaning |", "|---|---|---|"),
-        *(f"| `{key}` | {kind} | {MEANINGS.get(key, '')} |" for key, kind in columns.items()),
+        *(f"| `{key}` | {kind} | {MEANINGS.get(key, SCORED)} |" for key, kind in columns.items()),
         "",
         *card_body(table),
     ]

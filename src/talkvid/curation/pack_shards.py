@@ -11,6 +11,7 @@ from typing import Any
 from talkvid.curation.pack_rows import VIDEO, Columns, schema_of
 from talkvid.extras import require
 from talkvid.files import atomic_path
+from talkvid.page.marks import plural
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def write_shards(folder: Path, shards: Sequence[Shard], columns: Columns, *, gro
         if there.get(shard.name) != shard.signature:
             _write(folder / DATA / shard.name, shard, columns, group_bytes=group_bytes)
             written += 1
-            logger.info("%s: %d clips", folder / DATA / shard.name, len(shard.clips))
+            logger.info("%s: %s", folder / DATA / shard.name, plural(len(shard.clips), "clip"))
     for name in there.keys() - named:
         (folder / DATA / name).unlink()
     return written

@@ -60,7 +60,7 @@ def visit(number: int, server: AppServer, sound: Path, tally: Tally, end: float)
         begin = time.monotonic()
         try:
             job = client.submit(
-                *given, None, 1, 1, SIZE, 42, *["as the model does"] * 3, False, api_name="/generate"
+                *given, None, 1, 1, SIZE, 42, *["as the model does"] * 3, "auto", False, api_name="/generate"
             )
             if (turn + number) % STOP_EVERY == 0:
                 stop(client, job, tally)

@@ -1,6 +1,7 @@
 """A headless Chromium driven through the DevTools protocol over two pipes: no library, no port."""
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -14,7 +15,8 @@ from typing import Any, Self
 import pytest
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
+"""Generous: where many other programs work, a page may take minutes to be built."""
 KEYS = {
     "Enter": (13, "\r"),
     "Backspace": (8, ""),
@@ -30,6 +32,29 @@ def find_chromium() -> str | None:
 
 class BrowserEnded(RuntimeError):
     """The program ended by itself, as it does where its libraries or rights are missing."""
+
+
+class CommandRefused(RuntimeError):
+    """The browser did not do what it was told, as while it goes from one page to the next."""
+
+
+STEADY = """new Promise(done => {
+  const find = () => {
+    const found = document.querySelector(SELECTOR);
+    if (!found) return null;
+    found.scrollIntoView({block: 'center', behavior: 'instant'});
+    const box = found.getBoundingClientRect();
+    const at = [box.x + box.width / 2, box.y + box.height / 2];
+    const top = document.elementFromPoint(...at);
+    return top && (found.contains(top) || top.contains(found)) ? at : null;
+  };
+  const before = find();
+  setTimeout(() => requestAnimationFrame(() => {
+    const after = find();
+    done(before && after && before.join() === after.join() ? after : null);
+  }), 60);
+})"""
+"""The middle of an element in a page that has come to rest and does not cover it; else null."""
 
 
 class Browser:
@@ -104,7 +129,8 @@ class Browser:
         while True:
             answer = self._next()
             if answer.get("id") == self._number:
-                assert "error" not in answer, (method, answer["error"])
+                if "error" in answer:
+                    raise CommandRefused(f"{method}: {answer['error']}")
                 result: dict[str, Any] = answer["result"]
                 return result
             self._note(answer)
@@ -149,28 +175,37 @@ class Browser:
         )  # fmt: skip
 
     def ask(self, expression: str) -> Any:
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return what an expression gives, a promise's outcome included."""
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )  # fmt: skip
         assert "exceptionDetails" not in answer, (expression, answer["exceptionDetails"])
         return answer["result"].get("value")
 
     def wait(self, expression: str, *, deadline_s: float = DEADLINE_S) -> None:
+        """Return once an expression is true; AssertionError after the deadline."""
+        self._until(expression, deadline_s)
+
+    def _until(self, expression: str, deadline_s: float = DEADLINE_S) -> Any:
         end = time.monotonic() + deadline_s
-        while not self.ask(expression):
+        while True:
+            # While one page goes and the next one comes there is nobody to ask.
+            with contextlib.suppress(CommandRefused):
+                if answer := self.ask(expression):
+                    return answer
             assert time.monotonic() < end, f"still not: {expression}"
             time.sleep(0.03)
 
-    def click(self, selector: str) -> None:
-        """Press the mouse in the middle of what the selector finds, as a hand does."""
-        self.ask(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
-        box = self.ask(
-            f"(() => {{const b = document.querySelector({selector!r}).getBoundingClientRect();"
-            "return [b.x + b.width / 2, b.y + b.height / 2];})()"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+    def click(self, selector: str, *, times: int = 1) -> None:
+        """Press the mouse in the middle of what the selector finds, as a hand does, once it lies still."""
+        x, y = self._until(STEADY.replace("SELECTOR", json.dumps(selector)))
+        for number in range(1, times + 1):
+            for kind in ("mousePressed", "mouseReleased"):
+                self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=number)
 
     def give_file(self, selector: str, path: Path) -> None:
         """Choose a file in the file input that the selector finds, as in the dialog of the browser."""
+        self.wait(f"!!document.querySelector({json.dumps(selector)})")
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         found = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         assert found, f"no {selector}"

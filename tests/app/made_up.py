@@ -31,11 +31,11 @@ def write_sound(path: Path, *, seconds: float, rate: int = 16000) -> Path:
     return path
 
 
-def first_second(path: Path) -> Path:
-    """Write the first second of the sample's speech."""
+def first_second(path: Path, *, seconds: float = 1.0) -> Path:
+    """Write the beginning of the sample's speech."""
     with wave.open(str(SAMPLE / "aud.wav")) as source, wave.open(str(path), "wb") as sink:
         sink.setparams(source.getparams())
-        sink.writeframes(source.readframes(source.getframerate()))
+        sink.writeframes(source.readframes(round(seconds * source.getframerate())))
     return path
 
 

@@ -46,7 +46,8 @@ def test_a_link_is_removed_and_what_it_points_to_stays(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_its_users_alone_and_goes_with_all_that_is_in_it() -> None:
-    own = OwnFolder(keep_s=0.2)
+    waited_for: set[Path] = set()
+    own = OwnFolder(keep_s=0.2, in_use=lambda: waited_for)
     sample = own.path / "samples" / "ref.png"
     sample.parent.mkdir()
     sample.write_bytes(b"x")
@@ -54,10 +55,14 @@ def test_the_folder_is_its_users_alone_and_goes_with_all_that_is_in_it() -> None
     own.begin()
     visitor = own.path / "face.png"
     visitor.write_bytes(b"x")
+    speech = own.path / "speech.wav"
+    waited_for.add(speech)
+    speech.write_bytes(b"x")
     end = time.monotonic() + 20
     while visitor.exists():
         assert time.monotonic() < end
         time.sleep(0.02)
-    assert sample.exists()
+    time.sleep(0.5)
+    assert sample.exists() and speech.exists()
     own.close()
     assert not own.path.exists()

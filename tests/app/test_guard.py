@@ -106,6 +106,18 @@ def test_a_page_elsewhere_cannot_point_its_own_name_at_this_machine(guard: Guard
     ]
 
 
+def test_what_another_page_sends_is_not_taken_and_neither_is_what_has_no_room(guard: Guard) -> None:
+    upload, length = "/gradio_api/upload", "5000000"
+    own, other = "http://localhost:7860", "https://evil.example"
+    assert ask(guard, upload, "POST", content_length=length, origin=own)[0] == 200
+    assert ask(guard, upload, "POST", content_length=length, origin=other)[0] == 403
+    assert ask(guard, "/gradio_api/queue/join", "POST", content_length="3", origin="null")[0] == 403
+    full = Guard(inner, upload_bytes=5_000_000, has_room=lambda num_bytes: num_bytes < 1000)
+    assert ask(full, upload, "POST", content_length="999", origin=other)[0] == 200
+    status, _, told = ask(full, upload, "POST", content_length="1000")
+    assert status == 507 and b"disk of the server is full" in told
+
+
 def test_the_report_is_served_as_a_page_that_runs_nothing(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("<h1>Figures</h1><script>alert(1)</script>", encoding="utf-8")

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -94,6 +95,11 @@ def test_a_waiting_job_leaves_the_line_and_all_of_a_user_leave_together(line: Fa
     other = line.join("b", an_order("other"))
     line.leave(jobs[1])
     assert jobs[1].state == STOPPED and line.counts() == (3, 0)
+    assert line.files() == {
+        Path("face.png"),
+        Path("speech.wav"),
+        *(Path(f"{n}.mp4") for n in (0, 2, "other")),
+    }
     assert line.leave_all("a") == 2 and line.ahead(other) == 0
     assert [job.state for job in jobs] == [STOPPED] * 3 and other.state == WAITING
 

@@ -14,6 +14,7 @@ from talkvid.app.limits import Limits
 from talkvid.app.orders import Order, make_order
 from talkvid.app.progress import Cancelled, Progress
 from talkvid.app.results import settings_file
+from talkvid.app.sentences import ServerTrouble
 from talkvid.app.worker import GRACE_S, Worker
 from talkvid.inference.settings import LoadOptions
 from talkvid.media.video import probe
@@ -92,7 +93,7 @@ def test_a_process_that_dies_fails_one_job_alone(worker: Worker, order: Order) -
         if worker.pid is not None:
             os.kill(worker.pid, signal.SIGKILL)
 
-    with pytest.raises(RuntimeError, match="exit code -9"):
+    with pytest.raises(ServerTrouble, match=r"ended in the middle \(exit code -9"):
         worker.make(order, kill, threading.Event())
     worker.make(order, lambda progress: None, threading.Event())
     assert order.output.is_file()

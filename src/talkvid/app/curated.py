@@ -134,12 +134,12 @@ class CuratedSet:
         return target
 
     def caption(self, row: int) -> str:
-        """Return one line under a picture."""
+        """Return two lines under a picture: what became of the clip, and why or what it is called."""
         place = self.table.place(row)
-        return f"{place['status']} {place['code']}: {place['name']}".replace(" :", ":")
+        return f"{place['status']}\n{place['code'] or place['name']}"
 
     def why(self, row: int) -> Html:
-        """Return why a clip is what it is: the sentence, and every comparison that was made."""
+        """Return why a clip is what it is: the sentence, and every comparison, those it failed first."""
         place, checks = self.table.place(row), self.table.checks
         meaning = CODES.get(place["code"], "")
         lines = [
@@ -159,7 +159,7 @@ class CuratedSet:
                 f"{checks.value[number]:.4g}",
                 f"{checks.margin[number]:+.3g}",
             ]
-            for number in np.flatnonzero(checks.row == row)
+            for number in sorted(np.flatnonzero(checks.row == row), key=lambda number: checks.passed[number])
         ]
         if rows:
             lines.append(table(["", "rule", "value", "margin"], rows, numbers=(2, 3)))

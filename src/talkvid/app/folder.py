@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -15,16 +15,21 @@ logger = logging.getLogger(__name__)
 SWEEP_EVERY_S = 30.0
 MOST_BYTES = 8_000_000_000
 """What all files together may take; beyond it the oldest go early."""
+SPARE_BYTES = 300_000_000
+"""Of the disk is never filled by uploads: videos have to be written too, and others use it."""
 FRESH_S = 60.0
 """Files younger than this are never removed for space: somebody is just using them."""
 
 
 class OwnFolder:
-    """A new folder that only this user may read; what visitors leave goes after a time, all at the end."""
+    """A new folder that only this user may read; what visitors leave goes after a time, all at the end.
 
-    def __init__(self, *, keep_s: float) -> None:
+    `in_use` tells the files that stay however old they are, for somebody waits for what is made of them.
+    """
+
+    def __init__(self, *, keep_s: float, in_use: Callable[[], Collection[Path]] = tuple) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="talkvid-app-")).resolve()
-        self._keep_s = keep_s
+        self._keep_s, self._in_use = keep_s, in_use
         self._done = threading.Event()
         self._sweeper = threading.Thread(target=self._keep_clean, name="talkvid-sweeper", daemon=True)
         self._ours: frozenset[Path] = frozenset()
@@ -43,7 +48,7 @@ class OwnFolder:
 
     def _keep_clean(self) -> None:
         while not self._done.wait(min(SWEEP_EVERY_S, self._keep_s / 2)):
-            sweep(self.path, older_than_s=self._keep_s, spare=self._ours)
+            sweep(self.path, older_than_s=self._keep_s, spare=self._ours.union(self._in_use()))
 
 
 def sweep(
@@ -74,6 +79,11 @@ def sweep(
     if count:
         logger.info("removed %d files that visitors left", count)
     return count
+
+
+def has_room(folder: Path, num_bytes: int) -> bool:
+    """Return whether that much can be written there and SPARE_BYTES are still left."""
+    return shutil.disk_usage(folder).free >= num_bytes + SPARE_BYTES
 
 
 def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:

@@ -1,6 +1,7 @@
 """The first tab: portrait and speech become a video."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from talkvid.app.line import DONE, FairLine
 from talkvid.app.orders import make_order
 from talkvid.app.results import settings_file
 from talkvid.app.sentences import sentence
+from talkvid.app.style import INTO_VIEW
 from talkvid.model.bundle_config import BundleConfig
 from talkvid.page.marks import tag
 
 LOOK_EVERY_S = 0.25
+TELL_EVERY_S = 2.0
+"""Something is sent at least so often: only then is it noticed that the visitor has left."""
 CONSENT = "Make videos only of people who agreed to it, and say that they are synthetic."
 
 
@@ -37,18 +41,20 @@ def build_generate_tab(gr: Any, service: Service, samples: list[list[str]]) -> N
     with gr.Row(equal_height=False):
         with gr.Column(min_width=320):
             inputs = build_inputs(gr, service.config, service.limits, samples)
+        with gr.Column(min_width=320, elem_id="making"):
             with gr.Row():
                 go = gr.Button("Generate", variant="primary", min_width=120, elem_id="go")
                 stop = gr.Button("Stop", variant="stop", min_width=120, interactive=False, elem_id="stop")
-        with gr.Column(min_width=320):
             status = gr.HTML(status_view.EMPTY, elem_id="status")
             video = gr.Video(
                 label="Video", interactive=False, elem_id="result", buttons=[], height=420, autoplay=True
             )
             with gr.Row():
-                take_video = gr.DownloadButton("Download video", interactive=False, elem_id="take-video")
-                take_settings = gr.DownloadButton(
-                    "Download settings", interactive=False, elem_id="take-settings"
+                take_video, take_settings = (
+                    gr.DownloadButton(
+                        f"Download {what}", interactive=False, min_width=120, elem_id=f"take-{what}"
+                    )
+                    for what in ("video", "settings")
                 )
             kept = f"{service.limits.keep_minutes:g} minutes"
             gr.HTML(tag("p", f"{CONSENT} Uploads and videos are removed after {kept}.", class_="soft"))
@@ -80,6 +86,7 @@ def _connect(gr: Any, service: Service, inputs: Inputs, *, go: Any, stop: Any, o
         show_progress="hidden",
         trigger_mode="once",
     )
+    go.click(None, js=INTO_VIEW % "#making")
     stop.click(leave, api_name="stop", concurrency_limit=None, show_progress="hidden")
 
 
@@ -113,12 +120,12 @@ async def follow(service: Service, wishes: dict[str, Any], user: str) -> AsyncGe
         yield View(status_view.problem(sentence(error, files=files)), busy=False)
         return
     try:
-        shown = ""
+        shown, told_at = "", 0.0
         while not job.is_over:
             status = status_view.status(job, service.line)
-            if status != shown:
+            if status != shown or time.monotonic() - told_at > TELL_EVERY_S:
                 yield View(status)
-                shown = status
+                shown, told_at = status, time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S)
         status = status_view.status(job, service.line)
         if job.state == DONE:

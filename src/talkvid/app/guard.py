@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from talkvid.app.sentences import DISK_FULL
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -48,13 +50,20 @@ class Guard:
         hosts: names under which the server answers, None for any; a page elsewhere cannot then point its own
             name at this machine and read what is here.
         upload_bytes: the largest upload.
+        has_room: tells whether that many bytes more may be stored.
         report: the page served at /report.
     """
 
     def __init__(
-        self, app: Asgi, *, upload_bytes: int, hosts: frozenset[str] | None = None, report: Path | None = None
+        self,
+        app: Asgi,
+        *,
+        upload_bytes: int,
+        hosts: frozenset[str] | None = None,
+        report: Path | None = None,
+        has_room: Callable[[int], bool] = lambda num_bytes: True,
     ) -> None:
-        self._app = app
+        self._app, self._has_room = app, has_room
         self._hosts, self._upload_bytes, self._report = hosts, upload_bytes, report
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -89,12 +98,16 @@ class Guard:
             return 403, "This file is not served."
         if method in ("GET", "HEAD", "OPTIONS"):
             return None
+        if self._hosts is not None and headers.get("origin", "") not in own_origins(headers):
+            return 403, "This server takes nothing that another page sends."
         most = self._upload_bytes + FORM_BYTES if path == UPLOAD else MOST_JSON_BYTES
         length = headers.get("content-length", "")
         if not length.isdecimal():
             return 411, "The length of what is sent must be told."
         if int(length) > most:
             return 413, f"More than the {most / 1e6:g} MB that are allowed here."
+        if path == UPLOAD and not self._has_room(int(length)):
+            return 507, DISK_FULL
         return None
 
 
@@ -104,6 +117,12 @@ def is_plain_path(path: str) -> bool:
         path = decoded
     parts = path.replace("\\", "/").split("/")
     return "://" not in path and ".." not in parts and "\0" not in path and ":" not in parts[0]
+
+
+def own_origins(headers: dict[str, str]) -> tuple[str, ...]:
+    """Return what the Origin header of a request may be: missing, as programs send it, or this server."""
+    host = headers.get("host", "")
+    return "", f"http://{host}", f"https://{host}"
 
 
 def host_name(host: str) -> str:

@@ -11,6 +11,11 @@ from talkvid.model.bundle_config import BundleConfig
 
 SIDES = (256, 384, 512, 640, 768, 1024)
 PORTRAITS = (".png", ".jpg", ".jpeg", ".webp")
+FACES = [
+    ("automatic", "auto"),
+    ("the largest", "largest"),
+    *((f"number {number} by size", str(number)) for number in range(1, 7)),
+]
 SPEECHES = (".wav", ".mp3", ".m4a", ".ogg")
 
 
@@ -26,7 +31,7 @@ def build_inputs(gr: Any, config: BundleConfig, limits: Limits, samples: list[li
     """Put the inputs into the page that is being built and return them."""
     portrait = gr.Image(
         type="filepath", image_mode=None, sources=["upload", "clipboard"], label="Portrait: one person",
-        height=300, buttons=[], elem_id="portrait",
+        height=260, buttons=[], elem_id="portrait",
     )  # fmt: skip
     # Gradio would open a broken or oversized picture before any check of ours.
     portrait.preprocess = path_of
@@ -50,8 +55,8 @@ def _build_samples(gr: Any, samples: list[list[str]], portrait: Any, sound: Any)
     """Show the samples' portraits; a chosen one is put into both inputs."""
     pictures = [(picture, Path(picture).parent.name) for picture, _ in samples]
     gallery = gr.Gallery(
-        pictures, label="Samples, with speech", height=160, allow_preview=False, buttons=[],
-        interactive=False, object_fit="contain", elem_id="samples",
+        pictures, label="Samples, with speech", height="auto", allow_preview=False, buttons=[],
+        interactive=False, object_fit="cover", elem_id="samples",
     )  # fmt: skip
 
     def choose(event: Any) -> list[str]:
@@ -88,7 +93,10 @@ def _settings(gr: Any, config: BundleConfig, limits: Limits) -> dict[str, Any]:
         )
     with gr.Row():
         blink = gr.Dropdown([AS_THE_MODEL, "yes", "no"], value=AS_THE_MODEL, label="Blinking")
-        label = gr.Checkbox(False, label="Write “AI-generated” into the picture", min_width=240)
+        face = gr.Dropdown(
+            FACES, value="auto", label="Which face", info="automatic: the only one, or by far the largest"
+        )
+    label = gr.Checkbox(False, label="Write “AI-generated” into the picture")
     return {
         "num_inference_steps": steps,
         "guidance_scale": guidance,
@@ -97,6 +105,7 @@ def _settings(gr: Any, config: BundleConfig, limits: Limits) -> dict[str, Any]:
         "retarget_strategy": retarget,
         "head_motion": head,
         "blink": blink,
+        "face": face,
         "label": label,
     }
 

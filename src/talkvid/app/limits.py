@@ -3,13 +3,25 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from talkvid.media.audio_stream import stream_audio
 from talkvid.media.image import probe_image
 from talkvid.media.video import probe
 
 MEGABYTE = 1_000_000
+SILENCE = 0.001
+"""Of full scale; a sound that never goes beyond (-60 dB) is taken for silent."""
 MOST_PIXELS = 50_000_000
 """Of a portrait; more than any camera phone makes by default."""
+
+
+@dataclass(frozen=True)
+class SoundFacts:
+    """What was heard of a sound."""
+
+    seconds: float
+    is_silent: bool
 
 
 @dataclass(frozen=True)
@@ -57,18 +69,19 @@ class Limits:
                 f"{path}: {width}x{height} pixels, more than {MOST_PIXELS / 1e6:g} million; make it smaller"
             )
 
-    def check_sound(self, path: Path) -> float:
-        """Return the length in seconds; raise ValueError for a sound that is too long.
+    def check_sound(self, path: Path) -> SoundFacts:
+        """Return how long and whether audible it is; raise ValueError for a sound that is too long.
 
         Samples are counted, for headers are often wrong, and no further than the limit.
         """
         self.check_size(path)
-        seconds = 0.0
+        seconds, peak = 0.0, 0.0
         for piece in stream_audio(path):
             seconds += len(piece.samples) / piece.rate
+            peak = max(peak, float(np.abs(piece.samples).max(initial=0.0)))
             if seconds > self.sound_s:
                 raise ValueError(f"{path}: the speech is longer than the {self.sound_s:g} s allowed; cut it")
-        return seconds
+        return SoundFacts(seconds, peak < SILENCE)
 
     def check_driving(self, path: Path) -> None:
         """Raise ValueError for a driving video that is too large or too long."""

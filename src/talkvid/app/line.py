@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from talkvid.app.limits import Limits
 from talkvid.app.orders import Order
@@ -104,6 +105,12 @@ class FairLine:
     def usual_s(self) -> float | None:
         """Return how long a video takes of late; None before the first."""
         return self._usual_s
+
+    def files(self) -> set[Path]:
+        """Return what visitors gave for the jobs that wait or are being made."""
+        with self._changed:
+            jobs = [*self._running, *(job for jobs in self._waiting.values() for job in jobs)]
+            return {Path(file) for job in jobs for file in job.order.files if file is not None}
 
     def counts(self) -> tuple[int, int]:
         """Return how many jobs wait and how many are being made."""

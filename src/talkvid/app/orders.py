@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from talkvid.app.folder import has_room
 from talkvid.app.limits import Limits
+from talkvid.app.sentences import DISK_FULL, ServerTrouble
 from talkvid.diffusion.sampler import num_calls
 from talkvid.inference.settings import GenerateSettings, resolve
 from talkvid.media.audio import num_frames
@@ -14,7 +16,9 @@ from talkvid.model.bundle_config import BundleConfig
 
 AS_THE_MODEL = "as the model does"
 """Choice of the page that leaves a setting to the checkpoint."""
-LONGEST_STEM = 40
+LONGEST_STEM_BYTES = 60
+"""Of each input's name in the video's; the longest legal file name holds 255."""
+SILENT = "Nothing can be heard in the speech file."
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Order:
     num_frames: int
     num_calls: int
     """How often the denoiser will be asked."""
+    note: str = ""
+    """What the visitor should know about what was given, besides mistakes."""
 
     @property
     def files(self) -> tuple[Path | str | None, ...]:
@@ -45,28 +51,42 @@ def make_order(
     config: BundleConfig,
     folder: Path,
 ) -> Order:
-    """Return the order, its output in a new folder below `folder`.
+    """Return the order, its output in a new folder below `folder`, whose parent exists.
 
     `wishes` are settings as the page gives them: None, "" and AS_THE_MODEL leave them to the checkpoint.
     Raises ValueError or FileNotFoundError with a sentence for whatever is missing, too large or senseless.
     """
+    if not has_room(folder.parent, 0):
+        raise ServerTrouble(DISK_FULL)
     if not portrait:
         raise ValueError("Give a portrait first: drop a picture of one person, or pick a sample.")
     if not sound:
         raise ValueError("Give the speech first: drop a sound file, record one, or pick a sample.")
     picture, speech = Path(portrait), Path(sound)
     settings = read_wishes(wishes, limits)
+    for file in (picture, speech, settings.driving_video):
+        if file is not None and not Path(file).is_file():
+            raise FileNotFoundError(
+                f"{file}: this upload is not here any more, for they are removed after "
+                f"{limits.keep_minutes:g} minutes; give it again"
+            )
     limits.check_portrait(picture)
-    seconds = limits.check_sound(speech)
+    heard = limits.check_sound(speech)
     if settings.driving_video is not None:
         limits.check_driving(Path(settings.driving_video))
     video = resolve(settings, config)
-    frames = num_frames(seconds, video.fps)
+    frames = num_frames(heard.seconds, video.fps)
     calls = num_calls(
         frames, video.num_inference_steps, size=video.context_frames, overlap=video.context_overlap
     )
-    name = f"{picture.stem[:LONGEST_STEM]}_{speech.stem[:LONGEST_STEM]}.mp4"
-    return Order(picture, speech, settings, folder / secrets.token_hex(16) / name, frames, calls)
+    output = folder / secrets.token_hex(16) / f"{short_stem(picture)}_{short_stem(speech)}.mp4"
+    return Order(picture, speech, settings, output, frames, calls, SILENT if heard.is_silent else "")
+
+
+def short_stem(path: Path) -> str:
+    """Return the name of a file without its suffix, cut short and without marks that cannot be seen."""
+    visible = "".join(mark for mark in path.stem if mark.isprintable())
+    return visible.encode()[:LONGEST_STEM_BYTES].decode(errors="ignore").strip(" .") or "file"
 
 
 def read_wishes(wishes: Mapping[str, Any], limits: Limits) -> GenerateSettings:

@@ -8,6 +8,14 @@ from talkvid.page.marks import Html, table, tag
 
 PAGE, TABLE = "report.html", "summary.csv"
 MOST_ROWS = 2000
+NONE_GIVEN = tag(
+    "p",
+    "No report is shown. Make one with ",
+    tag("code", "talkvid evaluate … -o DIR"),
+    " and start the page with ",
+    tag("code", "talkvid app --report DIR"),
+    ".",
+)
 
 
 def report_page(folder: Path) -> Path | None:

@@ -1,23 +1,26 @@
 """Starts the web page and keeps it running: one line, its workers, its own folder, its guard."""
 
+import functools
 import logging
 import os
 import shutil
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from talkvid.app.folder import OwnFolder
+from talkvid.app.folder import OwnFolder, has_room
 from talkvid.app.generate_tab import Service
 from talkvid.app.guard import Guard
 from talkvid.app.inputs import find_samples
 from talkvid.app.limits import Limits
 from talkvid.app.line import FairLine
-from talkvid.app.page import STYLE, build_page, theme
+from talkvid.app.page import build_page
 from talkvid.app.report_view import report_page
-from talkvid.app.worker import Worker
+from talkvid.app.style import STYLE, theme
+from talkvid.app.worker import Maker, Worker
 from talkvid.extras import require
 from talkvid.inference.api import TalkVidInference
 from talkvid.inference.settings import LoadOptions
@@ -63,16 +66,19 @@ class AppSettings:
 class AppServer:
     """The running page; `close` ends everything it began and removes what visitors left."""
 
-    def __init__(self, settings: AppSettings) -> None:
-        """Begin to serve. ValueError, FileNotFoundError or ImportError for whatever stands in the way."""
+    def __init__(self, settings: AppSettings, *, workers: Sequence[Maker] | None = None) -> None:
+        """Begin to serve; `workers` stand in for the processes that make videos.
+
+        ValueError, FileNotFoundError or ImportError for whatever stands in the way.
+        """
         refuse_opening_variables()
         gr = begin_quietly()
         report = None if settings.report is None else report_page(settings.report)
         config = TalkVidInference.from_options(settings.options).config
         self.settings = settings
         self.line = FairLine(settings.limits)
-        self.workers = [Worker(settings.options) for _ in range(settings.workers)]
-        self._folder = OwnFolder(keep_s=60 * settings.limits.keep_minutes)
+        self.workers = workers or [Worker(settings.options) for _ in range(settings.workers)]
+        self._folder = OwnFolder(keep_s=60 * settings.limits.keep_minutes, in_use=self.line.files)
         self._page: Any = None
         self._threads = [
             threading.Thread(target=self.line.work, args=(worker.make,), name="talkvid-line", daemon=True)
@@ -118,6 +124,7 @@ class AppServer:
             report=settings.report,
         )
         guard: dict[str, Any] = {"upload_bytes": settings.limits.upload_bytes, "report": report}
+        guard["has_room"] = functools.partial(has_room, folder)
         if settings.host in LOOPBACK and not settings.share:
             guard["hosts"] = frozenset({*LOOPBACK, "[::1]"})
         middleware = require("starlette.middleware", extra="app").Middleware(Guard, **guard)

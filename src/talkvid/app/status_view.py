@@ -21,13 +21,13 @@ def status(job: Job, line: FairLine) -> Html:
         return tag("div", tag("p", "Stopped."), class_="status", role="status")
     if job.state == DONE:
         frames = plural(job.order.num_frames, "frame")
-        return tag(
-            "div", tag("p", f"Finished: {frames} in {job.seconds:.0f} s."), class_="status", role="status"
-        )
+        told = [tag("p", f"Finished: {frames} in {job.seconds:.0f} s.")]
+        if job.order.note:
+            told.append(tag("p", job.order.note, class_="soft"))
+        return tag("div", *told, class_="status", role="status")
     if job.state == WAITING:
-        return tag(
-            "div", tag("p", waiting_text(line.ahead(job), line.usual_s)), class_="status", role="status"
-        )
+        told = [tag("p", waiting_text(line.ahead(job), line.usual_s))]
+        return tag("div", *told, class_="status", role="status")
     progress = job.progress
     left = "" if progress.left_s is None else f", {in_words(progress.left_s)} left"
     percent = round(100 * progress.share)
@@ -41,7 +41,13 @@ def status(job: Job, line: FairLine) -> Html:
         aria_valuemax="100",
         aria_label="progress",
     )
-    return tag("div", tag("p", f"{progress.told}{left} ({percent} %)"), bar, class_="status", role="status")
+    return tag(
+        "div",
+        tag("p", f"{progress.told}{left} ({percent} %)"),
+        bar,
+        class_="status",
+        role="status",
+    )
 
 
 def waiting_text(ahead: int, usual_s: float | None) -> str:

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from talkvid.app.orders import Order
 from talkvid.app.progress import Cancelled, Progress, WatchedTimings
-from talkvid.app.sentences import USERS_ERRORS, sentence
+from talkvid.app.sentences import ServerTrouble, sentence
 from talkvid.inference.settings import LoadOptions
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,20 @@ GRACE_S = 1.0
 LOOK_EVERY_S = 0.05
 ORDER, STOP = "order", "stop"
 PROGRESS, MADE, STOPPED, REFUSED = "progress", "made", "stopped", "refused"
+
+
+class Maker(Protocol):
+    """Whoever makes videos."""
+
+    @property
+    def pid(self) -> int | None:
+        """Return the number of the process, None while there is none."""
+
+    def make(self, order: Order, tell: Callable[[Progress], None], cancelled: threading.Event) -> None:
+        """Make the video of an order; raise `Cancelled` soon after the event was set."""
+
+    def end(self) -> int | None:
+        """Stop at once; the next order begins anew."""
 
 
 class Worker:
@@ -41,7 +55,7 @@ class Worker:
     def make(self, order: Order, tell: Callable[[Progress], None], cancelled: threading.Event) -> None:
         """Make the video of an order. Raises `Cancelled` at most GRACE_S after the event was set.
 
-        ValueError with the sentence of whatever was wrong with it; RuntimeError when the process died.
+        ValueError with the sentence of whatever was wrong with it; ServerTrouble when the process died.
         """
         pipe = self._begin()
         self._number += 1
@@ -63,7 +77,11 @@ class Worker:
             code = self.end()
             if cancelled.is_set():
                 raise Cancelled from error
-            raise RuntimeError(f"the process that makes videos ended with exit code {code}") from error
+            logger.warning("the process that makes videos ended with exit code %s", code)
+            raise ServerTrouble(
+                f"The process that makes the videos ended in the middle (exit code {code}; -9 is most often "
+                "a lack of memory). Try again, with a smaller size if it happens twice."
+            ) from error
 
     def end(self) -> int | None:
         """End the process at once and return its exit code; the next order begins another one."""
@@ -146,8 +164,6 @@ def _answer(model: Any, order: Order, pipe: Connection, number: int) -> tuple[st
         )
     except Cancelled:
         return STOPPED, None
-    except USERS_ERRORS as error:
-        return REFUSED, sentence(error, files=order.files)
-    except Exception as error:  # told as a numbered fault, its traceback is in the log
+    except Exception as error:  # the user's mistake in words, a fault under the number of its log entry
         return REFUSED, sentence(error, files=order.files)
     return MADE, None

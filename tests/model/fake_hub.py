@@ -128,8 +128,8 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "tree":
             return self._send(200, [_entry(path, data) for path, data in files.items()])
         siblings = [{"rfilename": path} for path in files]
-        told = {"id": name, "modelId": name, "sha": sha, "siblings": siblings, "private": repository.private}
-        return self._send(200, {**told, "tags": [], "downloads": 0, "likes": 0})
+        about = {"id": name, "modelId": name, "sha": sha, "siblings": siblings, "private": repository.private}
+        return self._send(200, {**about, "tags": [], "downloads": 0, "likes": 0})
 
     def _batch(self, wanted: dict[str, Any]) -> dict[str, Any]:
         objects = [

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from talkvid.cli.main import main
 from talkvid.model.bundle import EMBEDDED_FOLDER, ModelBundle, build_bundle, load_bundle, save_bundle
 from talkvid.model.bundle_config import BundleConfig
 from talkvid.model.checkpoints import NETWORKS
-from talkvid.model.hub import is_hub_name, split_hub_name
+from talkvid.model.hub import hub_origin, is_hub_name, split_hub_name
 from talkvid.model.hub_card import copy_notices, forbids_commerce
 from talkvid.model.hub_files import checkpoint_files
+from talkvid.model.hub_save import source_folder
 from tests.inference.conftest import TINY_CONFIG, PlantedDetector, write_sound
 from tests.model.fake_hub import TOKEN, Hub, Repository, running_hub
 
@@ -83,13 +85,18 @@ def test_what_is_pushed_comes_back_with_the_same_frames(hub: Hub, tiny: Path, tm
 
 def test_the_card_says_what_the_hub_wants_to_know(hub: Hub, tiny: Path) -> None:
     bundle = load_bundle(tiny)
-    record = {"base": "other", "base_source": "you/base@main", "languages": ["de", "en"]}
+    record = {"base": "other", "base_source": "you/base@main", "languages": ["German", "de", "en"]}
     bundle.config = replace(bundle.config, extra={"training": record})
     bundle.push_to_hub("me/tiny", token=TOKEN)
     files = hub.repositories["me/tiny"].commits[hub.repositories["me/tiny"].refs["main"]]
-    data = ModelCard(files["README.md"].decode()).data
-    assert (data.library_name, data.pipeline_tag, data.license) == ("talkvid", "image-to-video", "mit")
-    assert data.base_model == "you/base" and data.language == ["de", "en"] and "talking-head" in data.tags
+    data = ModelCard(files["README.md"].decode()).data.to_dict()
+    assert (data["library_name"], data["pipeline_tag"], data["license"]) == (
+        "talkvid",
+        "image-to-video",
+        "mit",
+    )
+    assert (data["base_model"], data["language"]) == ("you/base", ["de", "en"])
+    assert "talking-head" in data["tags"]
     assert "licensed under MIT" in files["NOTICE.md"].decode()
     assert "from_pretrained" in files["README.md"].decode()
 
@@ -101,7 +108,7 @@ def test_the_embedded_model_keeps_its_card_its_notice_and_its_licence(hub: Hub) 
     for path in EMBEDDED_FOLDER.glob("*.safetensors"):
         assert len(files[path.name]) == path.stat().st_size  # the stored precision, not that of this machine
     card = ModelCard(files["README.md"].decode())
-    assert card.data.license == "cc-by-nc-4.0"
+    assert card.data.to_dict()["license"] == "cc-by-nc-4.0"
     assert card.text.strip() == (EMBEDDED_FOLDER / "README.md").read_text(encoding="utf-8").strip()
     with pytest.raises(
         ValueError, match=r"commercial_safe: the weights of talkvid-mini forbid commercial use"
@@ -132,7 +139,7 @@ def test_a_card_that_forbids_commerce_counts_whatever_the_config_says(
     with pytest.raises(ValueError, match=r"the card of tiny says .* which forbids commercial use"):
         TalkVidInference.from_pretrained("me/tiny", commercial_safe=True, device="cpu")
     public(hub, {"README.md": b"---\nlicense: mit\n---\n# tiny\n"})
-    safe = {"commercial_safe": True, "face_backend": "mediapipe"}
+    safe: dict[str, Any] = {"commercial_safe": True, "face_backend": "mediapipe"}
     TalkVidInference.from_pretrained("me/tiny", device="cpu", **safe)
     assert not forbids_commerce("openrail++") and not forbids_commerce("ncsa")
 
@@ -256,7 +263,7 @@ def test_the_command_pushes_an_export(
     assert repository.private
     files = repository.commits[repository.refs["main"]]
     assert {"config.json", "README.md", "NOTICE.md", "vae.safetensors"} <= files.keys()
-    assert ModelCard(files["README.md"].decode()).data.pipeline_tag == "image-to-video"
+    assert ModelCard(files["README.md"].decode()).data.to_dict()["pipeline_tag"] == "image-to-video"
     assert main([*told[:-1], "me/tiny@trial"]) == 0 and repository.refs["trial"] != repository.refs["main"]
     assert load_bundle("me/tiny@trial").config.name == "tiny"
     capsys.readouterr()
@@ -298,6 +305,12 @@ def test_of_the_release_the_parts_are_fetched_that_generation_reads() -> None:
     others = ["model_ckpts/insightface_models/models/buffalo_l/det_10g.onnx", "assets/a.mp4", "app.py",
               "model_ckpts/sd-vae-ft-mse/diffusion_pytorch_model.bin", "model_ckpts/../x.bin"]  # fmt: skip
     assert checkpoint_files([*wanted, *others], None) == sorted(wanted)
+
+
+def test_a_model_from_the_hub_knows_its_commit(hub: Hub, tiny: Path) -> None:
+    commit = public(hub, files_of(tiny))
+    folder = source_folder(load_bundle("me/tiny"))
+    assert folder is not None and hub_origin(folder) == f"me/tiny@{commit}" and hub_origin(tiny) is None
 
 
 def test_a_name_on_the_hub_is_told_from_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

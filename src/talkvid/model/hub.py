@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from talkvid.model.bundle_config import CONFIG_FILE, BundleConfig
 from talkvid.model.hub_files import checkpoint_files
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 MAIN = "main"
 _NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w./-]+))?")
+_SNAPSHOT = re.compile(r"/models--([\w.-]+?)--([\w.-]+)/snapshots/([0-9a-f]{40})$")
 _TRIES = 3
 
 
@@ -33,6 +35,12 @@ def split_hub_name(name: str, revision: str | None = None) -> tuple[str, str | N
     if match[2] and revision and match[2] != revision:
         raise ValueError(f"{name!r} and revision {revision!r} contradict each other; give one of them")
     return match[1], match[2] or revision
+
+
+def hub_origin(folder: Path) -> str | None:
+    """Return `owner/name@commit` of a folder in the hub's cache, None for any other."""
+    match = _SNAPSHOT.search(folder.as_posix())
+    return f"{match[1]}/{match[2]}@{match[3]}" if match else None
 
 
 def fetch_checkpoint(
@@ -68,7 +76,7 @@ def _from_hub(
 ) -> Path:
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
-    where = {"token": token, "cache_dir": cache_dir}
+    where: dict[str, Any] = {"token": token, "cache_dir": cache_dir}
     for _ in range(_TRIES):
         info = HfApi(token=token).model_info(repo, revision=revision)
         names = [entry.rfilename for entry in info.siblings or []]
@@ -80,7 +88,7 @@ def _from_hub(
             raise ValueError(f"{repo} on the hub holds no checkpoint: no {CONFIG_FILE} of ours, no networks")
         # Under the name of the branch, so that the cache knows later what the name meant.
         patterns = [glob.escape(name) for name in wanted]
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=patterns, **where))
+        folder = Path(str(snapshot_download(repo, revision=revision, allow_patterns=patterns, **where)))
         if folder.name == info.sha:
             logger.info("checkpoint %s at commit %s: %d files", repo, info.sha, len(wanted))
             return folder

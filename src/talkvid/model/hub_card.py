@@ -42,19 +42,19 @@ def card_head(config: BundleConfig) -> str:
 
     noted: Mapping[str, Any] = config.extra.get(RECORD, {})
     base = str(noted.get("base_source", ""))
-    languages = list(noted.get("languages", ())) or None
+    codes = [name for name in noted.get("languages", ()) if re.fullmatch("[a-z]{2,3}", name)]
     data = ModelCardData(
         library_name=LIBRARY,
         pipeline_tag=TASK,
         base_model=split_hub_name(base)[0] if is_hub_name(base) else None,
-        language=languages,
+        language=codes or None,
         tags=list(TAGS),
         **_licence_keys(config.license),
     )
     return f"---\n{data.to_yaml()}\n---\n"
 
 
-def _licence_keys(stated: str) -> dict[str, str]:
+def _licence_keys(stated: str) -> dict[str, Any]:
     if not stated:
         return {"license": "unknown"}
     if stated.lower() in LICENCES:
@@ -101,9 +101,7 @@ def copy_notices(source: Path, target: Path, config: BundleConfig, *, derived: b
         found = sorted(path for path in folder.glob("*") if path.is_file() and NOTICE.fullmatch(path.name))
         for path in found:
             if derived and path.name.startswith("NOTICE"):
-                line = (
-                    f"Trained from {config.name}, whose notice holds for these weights too:\n\n"
-                )
+                line = f"Trained from {config.name}, whose notice holds for these weights too:\n\n"
                 (target / path.name).write_text(line + path.read_text(encoding="utf-8"), encoding="utf-8")
             else:
                 shutil.copyfile(path, target / path.name)

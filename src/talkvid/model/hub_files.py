@@ -13,7 +13,8 @@ PARTS_FOLDERS = ("", "model_ckpts/")
 """Where a release keeps the parts it stands on."""
 NOTICE = re.compile(r"(?:NOTICE|LICEN[CS]E)[\w.-]*", re.IGNORECASE)
 """Names of files that tell the licence."""
-_PUBLISHED_FOLDERS = ("", "v-express/")
+_PUBLISHED_FOLDERS: tuple[str, ...] = ("", "v-express/")
+_OWN_FOLDERS = ("",)
 _PUBLISHED_SUFFIXES = (".bin", ".pth", ".safetensors")
 _PART = re.compile(r"[\w.-]+\.(?:json|txt|model|safetensors|bin)")
 
@@ -45,11 +46,10 @@ def _weights(
 ) -> set[str]:
     """Return one file per network: ours in safetensors where there is a choice, the release's in bin."""
     known = {_stem(name) for name in leave_out or ()}
-    if config is None:
-        modules: Sequence[str] = TRAINED
-        suffixes, folders = _PUBLISHED_SUFFIXES, _PUBLISHED_FOLDERS
-    else:
-        modules, suffixes, folders = (*config.modules, "motion_module"), WEIGHT_SUFFIXES, ("",)
+    modules: Sequence[str] = TRAINED
+    suffixes, folders = _PUBLISHED_SUFFIXES, _PUBLISHED_FOLDERS
+    if config is not None:
+        modules, suffixes, folders = (*config.modules, "motion_module"), WEIGHT_SUFFIXES, _OWN_FOLDERS
     found = set()
     for module in modules:
         candidates = [f"{folder}{module}{suffix}" for folder in folders for suffix in suffixes]

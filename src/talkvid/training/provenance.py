@@ -8,7 +8,9 @@ from typing import Any
 from talkvid import __version__
 from talkvid.dataset.index import Clip
 from talkvid.model.bundle import ModelBundle
+from talkvid.model.hub import hub_origin
 from talkvid.model.hub_card import RECORD
+from talkvid.model.hub_save import source_folder
 from talkvid.training.config import TrainConfig
 
 PACKAGES = ("torch", "accelerate", "deepspeed", "peft")
@@ -26,12 +28,20 @@ def training_record(
         "train": config.run.train,
         "stage": config.run.stage,
         "base": noted.get("base", bundle.config.name),
-        "base_source": noted.get("base_source", bundle.source),
+        "base_source": noted.get("base_source", _origin(bundle)),
         "clips": len(clips),
         "hours": round(sum(clip.num_frames / clip.fps for clip in clips) / 3600, 4),
         "languages": sorted({clip.language for clip in clips if clip.language}),
         "versions": versions(),
     }
+
+
+def _origin(bundle: ModelBundle) -> str:
+    """Return the base as `owner/name@commit` where it comes from the hub, else its folder's whole path."""
+    folder = source_folder(bundle)
+    if folder is None:
+        return bundle.source
+    return hub_origin(folder) or str(folder.absolute())
 
 
 def versions() -> dict[str, str]:

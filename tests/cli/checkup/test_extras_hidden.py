@@ -66,7 +66,8 @@ def test_a_job_whose_extra_is_hidden_cannot_run_and_says_what_to_install(job: st
     wanted = [one for extra in launch.JOB_EXTRAS[job] for one in GROUPS[extra]]
     hide(distributions=[one.name for one in wanted], modules=[one.module for one in wanted])
     check = findings([one.module for one in wanted])[job]
-    assert check.status == "absent" and check.detail.startswith("cannot run: ")
+    names = sorted({one.name for one in wanted if job in jobs.NEEDED.get(one.module, ())})
+    assert check.status == "absent" and check.detail == f"cannot run: {', '.join(names)}"
     assert check.remedy == f"pip install -e '.[{','.join(launch.JOB_EXTRAS[job])}]'"
 
 
@@ -117,6 +118,12 @@ def test_a_version_outside_the_range_is_told_with_the_range(monkeypatch: pytest.
     check = findings([])["app: gradio"]
     assert check.status == "note" and "5.49.1" in check.detail and ">=6.31" in check.detail
     assert check.remedy.startswith("pip install 'gradio")
+
+
+def test_an_import_that_takes_too_long_is_not_answered_by_another_installation() -> None:
+    probed = {"torch": Outcome("did not come back within 300 s")}
+    check = next(one for one in packages.check_core(GROUPS, probed, ROOT) if one.name == "torch")
+    assert check.stops == JOBS and "try again" in check.remedy and "install" not in check.remedy
 
 
 def test_opencv_without_its_system_libraries_names_the_packages() -> None:

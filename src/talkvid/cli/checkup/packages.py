@@ -10,7 +10,7 @@ from pathlib import Path
 from talkvid.cli.checkup import jobs
 from talkvid.cli.checkup.check import JOBS, Check
 from talkvid.cli.checkup.conflicts import conflicts
-from talkvid.cli.checkup.probing import Outcome
+from talkvid.cli.checkup.probing import LATE, Outcome
 from talkvid.cli.checkup.wanted import CORE, Wanted, install_command, installed_version, is_satisfied
 
 Groups = Mapping[str, Sequence[Wanted]]
@@ -72,6 +72,8 @@ def import_error(module: str, probed: Mapping[str, Outcome]) -> str:
 
 
 def _mend(wanted: Wanted, error: str, remedy: str) -> str:
+    if LATE in error:
+        return "the machine is busy, or the import hangs: try again when it is idle"
     if wanted.module == OPENCV and ".so" in error:
         return "apt install libgl1 libglib2.0-0"
     if re.search("torchvision|torchaudio", error) and "torchvision" not in wanted.name:
@@ -108,7 +110,7 @@ def check_conflicts(groups: Groups) -> Iterator[Check]:
 def check_jobs(checks: Sequence[Check], root: Path | None) -> Iterator[Check]:
     """Yield each job with the command that starts it, or with what to install for it."""
     for name in JOBS:
-        stops = sorted({check.name for check in checks if name in check.stops})
+        stops = sorted({check.name.rpartition(": ")[2] for check in checks if name in check.stops})
         extras = jobs.extras_of(name)
         if stops:
             yield Check("jobs", name, "absent", f"cannot run: {', '.join(stops)}",

@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup check test smoke gpu
+.PHONY: help setup check test smoke docs gpu
 
 help:   ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ test:   ## the tests that need no GPU and no production weights
 
 smoke:  ## one portrait and one second of speech become a video
 	$(BIN)/python -m pytest tests/test_smoke.py
+
+docs:   ## pages of the Python API, from its docstrings, in build/api
+	$(BIN)/python scripts/make_api_pages.py
 
 gpu:    ## the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu

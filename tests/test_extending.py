@@ -40,13 +40,13 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
     return written
 
 
-def command_of(name: str) -> list[str]:
-    lines = (
-        "\n".join(re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)).replace("\\\n", " ").splitlines()
-    )
-    commands = [shlex.split(line) for line in lines if line.startswith("talkvid")]
-    (found,) = [command for command in commands if any(name in word for word in command)][:1]
-    return found
+def command_of(name: str, verb: str = "") -> list[str]:
+    """Return the first command of the page that names the part (and is of that verb)."""
+    text = "\n".join(re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)).replace("\\\n", " ")
+    for command in (shlex.split(line) for line in text.splitlines() if line.startswith(f"talkvid {verb}")):
+        if any(name in word for word in command):
+            return command
+    raise AssertionError(f"no command of the page uses {name}")
 
 
 def run(command: list[str], *more: str) -> int:
@@ -148,9 +148,8 @@ def test_the_face_backend_and_the_speech_encoder_prepare_clips(use: Use) -> None
 def test_a_video_is_made_with_the_part_and_says_so(use: Use, name: str, tiny_checkpoint: Path) -> None:
     from talkvid.media.video import probe
 
-    command = use(name)
-    if name == "framed":  # Its first command prepares clips.
-        command = next(c for c in map(shlex.split, PAGE.splitlines()) if c[:2] == ["talkvid", "generate"])
+    use(name)
+    command = command_of(name, "generate")
     shutil.copytree(tiny_checkpoint, "exp/demo/stage_3")
     shutil.copy(SAMPLE / "ref.png", "face.jpg")
     write_sound(Path("speech.wav"), seconds=0.2)

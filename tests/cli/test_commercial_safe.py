@@ -145,8 +145,8 @@ def test_curate_refuses_the_scores_of_an_earlier_run_that_do_not_allow_it(
     (tmp_path / "earlier").mkdir()
     monkeypatch.setattr("talkvid.curation.curate.is_run_folder", lambda path: True)
     monkeypatch.setattr(RunFolder, "settings", lambda self: earlier)
-    places = {"input": str(tmp_path / "earlier"), "output": str(tmp_path / "out")}
-    config = replace(load_curate_config(overrides=["stages=[motion]", "commercial_safe=true"]), **places)
+    config = load_curate_config(overrides=["stages=[motion]", "commercial_safe=true"])
+    config = replace(config, input=str(tmp_path / "earlier"), output=str(tmp_path / "out"))
     with pytest.raises(ValueError, match=FACES):
         make_plan(config, scores=("motion",))
     assert make_plan(replace(config, commercial_safe=False), scores=("motion",)).config.active
@@ -156,7 +156,7 @@ def test_curate_refuses_the_scores_of_an_earlier_run_that_do_not_allow_it(
     ("flags", "message"),
     [
         (["--metrics", "csim"], "ArcFace (buffalo_l's w600k_r50) is under InsightFace: research only"),
-        (["--metrics", "pixel,sync"], "SyncNet is under none stated for the weights"),
+        (["--metrics", "pixel,sync"], "SyncNet is under no stated licence"),
         (["--metrics", "mel"], "weights of the mel measure is under CC BY-NC 4.0"),
         (["--metrics", "default"], f"{FACES} (no commercial use); learned from clips that may be used"),
         (["--yardstick", "embedded"], "as --yardstick use mediapipe"),

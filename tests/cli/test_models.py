@@ -51,7 +51,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("V-Express")
     torch.manual_seed(0)
     bundle = build_bundle(BundleConfig.published(TINY, speech_dim=768))
-    motion = {}
+    motion: dict[str, torch.Tensor] = {}
     for name, module in bundle.modules.items():
         state = module.state_dict()
         motion |= {key: value for key, value in state.items() if "motion_module" in key}
@@ -204,9 +204,11 @@ def test_the_right_one_of_many_files_of_one_name_is_found(
     contents = {"config": b'{"vae": 1}', "diffusion_pytorch_model": b"v" * 99}
     pinned(monkeypatch, "sd-vae", **contents)
     source = tmp_path / "downloads"
-    for folder, config, weights in (("unet", b'{"u": 1}', b"u" * 50), ("sd-vae-ft-mse", *contents.values())):
+    others = {"config": b'{"u": 1}', "diffusion_pytorch_model": b"u" * 50}
+    for folder, made in (("unet", others), ("sd-vae-ft-mse", contents)):
         (source / folder).mkdir(parents=True)
-        (source / folder / "config.json").write_bytes(config)
+        (source / folder / "config.json").write_bytes(made["config"])
+        weights = made["diffusion_pytorch_model"]
         (source / folder / "diffusion_pytorch_model.safetensors").write_bytes(weights)
     assert models("import", "sd-vae", "--from", str(source), folder=tmp_path / "models") == 0
     assert (tmp_path / "models" / "sd-vae-ft-mse" / "config.json").read_bytes() == contents["config"]

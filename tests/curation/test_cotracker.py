@@ -212,7 +212,7 @@ def test_the_signature_tells_code_weights_and_settings_apart(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"backend": "tapir"}, "choose embedded"),
+        ({"backend": "tapir"}, "choose one of embedded"),
         ({"grid": 1}, "at least 2"),
         ({"frame_scale": 3.0}, "0 and 1"),
     ],

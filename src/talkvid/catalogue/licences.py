@@ -53,7 +53,7 @@ COTRACKER = Licence(
 )
 FASTER_WHISPER = Licence("MIT", "https://huggingface.co/Systran/faster-whisper-small", True)
 SYNCNET = Licence(
-    "none stated for the weights",
+    "no stated licence",
     "https://github.com/joonson/syncnet_python",
     None,
     "their author's code is MIT; they were learned from television (BBC)",
@@ -78,7 +78,7 @@ TORCHVISION = Licence(
 )
 LPIPS = Licence("BSD-2-Clause", "https://github.com/richzhang/PerceptualSimilarity/blob/master/LICENSE", True)
 MOBILEFACENET = Licence(
-    "none stated",
+    "no stated licence",
     "https://github.com/Xiaoccer/MobileFaceNet_Pytorch",
     None,
     "trained on CASIA-WebFace, which is for research; nothing fetches it",

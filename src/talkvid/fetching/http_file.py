@@ -29,7 +29,9 @@ AGENT = "talkvid"
 class Pacing(Protocol):
     """Who waits so that a server is not asked too much."""
 
-    bytes_per_s: float
+    @property
+    def bytes_per_s(self) -> float:
+        """Return the rate that must not be passed; 0 is none."""
 
     def before_request(self, host: str) -> float:
         """Wait for this host's turn; return the seconds waited."""

@@ -90,7 +90,7 @@ def _at_hub(
     endpoint = os.environ.get(ENDPOINT) or None
     address = hf_hub_url(source.repository, source.path, revision=source.revision, endpoint=endpoint)
     token = get_token()
-    told = _metadata(address, token, endpoint, source.repository, settings=settings, sleep=sleep)
+    told = _metadata(address, token, source.repository, settings=settings, sleep=sleep)
     stated = told.etag or ""
     sha256 = stated if re.fullmatch(r"[0-9a-f]{64}", stated) else ""
     if pinned and sha256 and by == "catalogue" and pinned.lower() != sha256:
@@ -115,7 +115,6 @@ def _at_hub(
 def _metadata(
     address: str,
     token: str | None,
-    endpoint: str | None,
     repository: str,
     *,
     settings: HttpSettings,
@@ -126,10 +125,8 @@ def _metadata(
 
     for attempt in range(settings.retries + 1):
         try:
-            return get_hf_file_metadata(address, token=token, timeout=settings.timeout_s, endpoint=endpoint)
-        except (
-            Exception
-        ) as problem:  # the library's transport has errors of its own, all are told apart below
+            return get_hf_file_metadata(address, token=token, timeout=settings.timeout_s)
+        except Exception as problem:  # the library's transport has errors of its own
             error = _hub_error(problem, address, repository)
             if error.kind not in AGAIN or attempt == settings.retries:
                 raise error from problem

@@ -21,6 +21,7 @@ STYLE = (
 figure{margin:.7em 0 1.1em}
 figure img{max-width:100%;height:auto;border-radius:6px;display:block;background:#fff}
 figcaption{color:var(--soft);font-size:.88em}
+td .name{white-space:nowrap}
 .videos{display:flex;flex-wrap:wrap;gap:14px}.videos figure{margin:0;width:210px}.videos video{width:100%}
 .state{font-weight:600}.kept{color:#1d8a63}.rejected{color:#b97a12}.failed{color:var(--alarm)}
 """
@@ -177,7 +178,10 @@ def figure(out: Path, path: Path, said: str) -> Html:
 
 def video(out: Path, path: Path, said: str) -> Html:
     """Return a video that loads when it is played."""
-    played = tag("video", src=address(out, path), controls="", preload="metadata")
+    poster = out / PICTURES / f"{path.parent.name}_{path.stem}_poster.jpg"
+    if not poster.is_file() or poster.stat().st_mtime < path.stat().st_mtime:
+        strip(path, poster, moments=1)
+    played = tag("video", src=address(out, path), controls="", preload="none", poster=address(out, poster))
     return tag("figure", played, tag("figcaption", name(path.name), f": {said}"))
 
 

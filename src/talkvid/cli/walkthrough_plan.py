@@ -22,6 +22,9 @@ SOURCES, VIDEOS, CURATED, DATA, EXP, MADE, SCORES = (
     "1_sources", "2_videos", "3_curated", "4_data", "5_training", "6_generated", "7_evaluation",
 )  # fmt: skip
 
+MEASURES = ("mel", "lips", "ssim", "sharpness", "faces")
+"""A few of the default ones, for time; `talkvid evaluate` without --metrics takes all that need no download."""
+
 Command = tuple[str, ...]
 
 
@@ -167,7 +170,7 @@ def _train(out: Path, settings: Settings) -> Step:
         EXP,
         "Train",
         "The three stages at laptop size (6 M parameters), each starting from the one before. So few steps "
-        "on two clips make coloured noise: this shows that the way is open, not what is at its end.",
+        "on two clips make noise in the portrait's colours: this shows that the way is open, not its end.",
         tuple(command(stage, steps) for stage, steps in enumerate(settings.steps, start=1)),
     )
 
@@ -204,7 +207,7 @@ def _evaluate(out: Path, settings: Settings) -> Step:
         "the same model lies from the first, and nothing of how good it is.",
         (
             ("talkvid", "evaluate", "--generated", *rows, "--reference", str(out / SOURCES / "held_out"),
-             "-o", str(out / SCORES), "--workers", str(settings.workers)),
+             "-o", str(out / SCORES), "--workers", str(settings.workers), "--metrics", *MEASURES),
         ),
     )  # fmt: skip
 

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ from talkvid.media import ffmpeg
 from talkvid.media.audio import AudioSource, num_frames
 from talkvid.media.audio_stream import stream_audio
 from talkvid.media.video import probe, read_frames
-from talkvid.media.writer import VideoWriter
+from talkvid.media.writer import QUICK, VideoWriter
 from tests.media.conftest import Make, clicks, write_wav
 
 AAC_FRAME = 1024
@@ -154,6 +155,21 @@ def test_colours_come_back_without_darkening(tmp_path: Path) -> None:
     levels = np.array([frame.mean() for frame in read_frames(tmp_path / "grey.mp4")])
     assert np.abs(levels - np.arange(256)).max() <= 1.0
     assert abs((levels - np.arange(256)).mean()) < 0.1
+
+
+def test_x264_is_told_what_was_asked_for(tmp_path: Path) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    told = {}
+    for name, encoding in {"usual": {}, "quick": QUICK, "colours": {**QUICK, "chroma_offset": 3}}.items():
+        with VideoWriter(tmp_path / f"{name}.mp4", 128, 96, 25, **encoding) as writer:
+            writer.write(frame)
+        told[name] = (tmp_path / f"{name}.mp4").read_bytes()  # x264 writes its settings into the stream
+    assert b"subme=6" in told["usual"] and b"crf=18.0" in told["usual"]
+    assert b"subme=2" in told["quick"] and b"crf=16.0" in told["quick"]
+    offsets = {name: re.search(rb"chroma_qp_offset=(-?\d+)", text) for name, text in told.items()}
+    assert {name: int(found[1]) for name, found in offsets.items() if found} == {
+        "usual": -2, "quick": -2, "colours": 3,
+    }  # fmt: skip
 
 
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:

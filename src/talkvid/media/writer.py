@@ -43,7 +43,7 @@ class Encoding(TypedDict):
 
 
 QUICK: Encoding = {"preset": "veryfast", "crf": 16, "chroma_offset": -2}
-"""Half of the time that the usual way takes, for the same likeness in a file that is a tenth larger."""
+"""Two thirds of the time of the usual way: a little less like the frames (SSIM 0.0015), a tenth larger."""
 
 
 class VideoWriter:

@@ -1,6 +1,7 @@
 """`talkvid models fetch` against a server on this machine: whole, interrupted, changed, refused, gated."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from talkvid.catalogue.record import HubFile, ModelFile, ZipMember
 from talkvid.catalogue.table import MODELS
 from talkvid.cli import models
 from talkvid.cli.main import run_verb
+from talkvid.cli.model_store.room import RESERVE
 from talkvid.fetching.http_file import HttpSettings
 from tests.cli.model_server import COMMIT, ModelServer, serve
 
@@ -233,6 +235,18 @@ def test_a_full_disk_is_noticed_before_anything_is_fetched(
     assert fetch("cotracker", folder=tmp_path) == 2
     assert "102 kB are to come and 5.0 kB are free" in capsys.readouterr().err
     assert not cotracker.gets("scaled_offline.pth")
+    # What has come already needs no more room.
+    part = tmp_path / "cotracker" / "scaled_offline.pth.part"
+    part.parent.mkdir()
+    part.write_bytes(CONTENT[:90_000])
+    free = RESERVE + len(CONTENT) - 90_000
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(10**9, 10**9 - free, free))
+    tag = f'"{hashlib.md5(CONTENT).hexdigest()}"'
+    address = f"{cotracker.address}/{REPOSITORY}/resolve/main/scaled_offline.pth"
+    notes = {"address": address, "total": len(CONTENT), "tag": tag, "type": ""}
+    part.with_name(f"{part.name}.json").write_text(json.dumps(notes))
+    assert fetch("cotracker", folder=tmp_path) == 0
+    assert sum(one.sent for one in cotracker.asked) == len(CONTENT) - 90_000
 
 
 def test_the_mirror_is_asked_for_the_layout_itself(

@@ -58,16 +58,29 @@ def bring_members(entries: list[Wanted], folder: Path, settings: HttpSettings) -
     """Fetch the zip file that these files are members of, once, and put each into its place."""
     source = entries[0].file.source
     assert isinstance(source, ZipMember)
-    archive = ModelFile(f"{ARCHIVES}/{source.sha256[:16]}.zip", source, source.size, source.sha256)
-    whole = Wanted(archive, source.url, source.size, source.sha256, by="catalogue", source=source.url)
-    part = _fetched(whole, folder / archive.place, settings=settings)
-    _check_sums(whole, part, sums(part))
+    packed = whole(source)
+    part = _fetched(packed, folder / packed.file.place, settings=settings)
+    _check_sums(packed, part, sums(part))
     with zipfile.ZipFile(part) as archive_file:
         for entry in entries:
             extract(archive_file, entry.file, folder, source=entry.source)
     _forget(part)
     with contextlib.suppress(OSError):  # another one may still be there
         part.parent.rmdir()
+
+
+def whole(source: ZipMember) -> Wanted:
+    """Return how the zip file of a member is asked for."""
+    archive = ModelFile(f"{ARCHIVES}/{source.sha256[:16]}.zip", source, source.size, source.sha256)
+    return Wanted(archive, source.url, source.size, source.sha256, by="catalogue", source=source.url)
+
+
+def still_to_come(entry: Wanted, folder: Path) -> int | None:
+    """Return how many bytes of a file are not here yet, None where its size is not known."""
+    place = folder / entry.file.place
+    part = place.with_name(place.name + PART)
+    begun = part.stat().st_size if part.is_file() else 0
+    return None if entry.size is None else max(0, entry.size - begun)
 
 
 def extract(archive: zipfile.ZipFile, file: ModelFile, folder: Path, *, source: str) -> None:

@@ -11,7 +11,7 @@ from talkvid.catalogue.commercial import refuse
 from talkvid.catalogue.presence import ModelState, look
 from talkvid.catalogue.record import ModelFile, ModelRecord, ZipMember
 from talkvid.catalogue.table import SETS, expand, find
-from talkvid.cli.model_store.bring import bring, bring_members
+from talkvid.cli.model_store.bring import bring, bring_members, still_to_come, whole
 from talkvid.cli.model_store.progress import told_size
 from talkvid.cli.model_store.room import require_room
 from talkvid.cli.model_store.source import Wanted, wanted
@@ -107,9 +107,11 @@ def _bring_all(missing: Missing, args: argparse.Namespace, settings: HttpSetting
     ]
     zipped = [entry for entry in planned if _is_zipped(entry[1])]
     single = [entry for entry in planned if not _is_zipped(entry[1])]
-    archives = {entry.address: entry.file.source for _, entry in zipped}
-    sizes = [entry.size for _, entry in planned]
-    sizes += [source.size for source in archives.values() if isinstance(source, ZipMember)]
+    archives = {
+        source.url: source for _, entry in zipped if isinstance(source := entry.file.source, ZipMember)
+    }
+    sizes = [still_to_come(entry, args.folder) for _, entry in planned]
+    sizes += [still_to_come(whole(source), args.folder) for source in archives.values()]
     total = sum(size for size in sizes if size is not None)
     require_room(args.folder, total)
     count = "1 file" if len(planned) == 1 else f"{len(planned)} files"

@@ -12,7 +12,7 @@ from talkvid.media import ffmpeg
 from talkvid.media.audio import AudioSource, num_frames
 from talkvid.media.audio_stream import stream_audio
 from talkvid.media.video import probe, read_frames
-from talkvid.media.writer import QUICK, VideoWriter
+from talkvid.media.writer import QUICK, Encoding, VideoWriter
 from tests.media.conftest import Make, clicks, write_wav
 
 AAC_FRAME = 1024
@@ -160,7 +160,9 @@ def test_colours_come_back_without_darkening(tmp_path: Path) -> None:
 def test_x264_is_told_what_was_asked_for(tmp_path: Path) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
     told = {}
-    for name, encoding in {"usual": {}, "quick": QUICK, "colours": {**QUICK, "chroma_offset": 3}}.items():
+    usual: Encoding = {"preset": "fast", "crf": 18, "chroma_offset": 0}
+    colours: Encoding = {**QUICK, "chroma_offset": 3}
+    for name, encoding in (("usual", usual), ("quick", QUICK), ("colours", colours)):
         with VideoWriter(tmp_path / f"{name}.mp4", 128, 96, 25, **encoding) as writer:
             writer.write(frame)
         told[name] = (tmp_path / f"{name}.mp4").read_bytes()  # x264 writes its settings into the stream

@@ -162,6 +162,9 @@ def paste_mask(size: int = WINDOW_SIZE) -> Array:
     return mask
 
 
+_NOTHING = np.zeros(4)
+
+
 def paste_window(image: Array, window: Array, frame: FaceFrame, *, places: Array | None = None) -> Array:
     """Return `image` (H W 3) uint8 with `window` (S S 3) laid softly over the face.
 
@@ -185,7 +188,7 @@ def paste_window(image: Array, window: Array, frame: FaceFrame, *, places: Array
     mixed *= weight[..., None]
     mixed += below
     pasted = image.copy()
-    pasted[rows, columns] = cv2.add(mixed, 0.0, dtype=cv2.CV_8U)  # rounds to even and holds the range
+    pasted[rows, columns] = cv2.add(mixed, _NOTHING, dtype=cv2.CV_8U)  # rounds to even, holds the range
     return pasted
 
 

@@ -135,4 +135,5 @@ def _full_size(field: Array, width: int, height: int) -> Array:
 def _between(length: int) -> Array:
     """Return (length GRID) float32: linear interpolation from nodes, the first and last on the end pixels."""
     position = np.linspace(0, GRID - 1, length)
-    return np.maximum(1 - np.abs(position[:, None] - np.arange(GRID)), 0).astype(np.float32)
+    share: Array = np.maximum(1 - np.abs(position[:, None] - np.arange(GRID)), 0)
+    return share.astype(np.float32)

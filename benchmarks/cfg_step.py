@@ -6,8 +6,9 @@
 
 The plain form attends to zeros in the unconditional half and projects keys and values of the reference
 for every frame in every step; before the measurement of seconds both get what the program does to a network
-on a CPU (`Placement.use`, `use_huge_pages`). `--reference` adds the nets of a checkout of the original
-implementation (with its own dependencies), run by a child process that takes its turn in the alternation.
+on a CPU (`Placement.use`, `use_huge_pages`, `keep_freed_memory`). `--reference` adds the nets of a checkout
+of the original implementation, with its own dependencies and allocator, run by a child process that takes its
+turn in the alternation.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from talkvid.inference.device import Placement, use_huge_pages
+from talkvid.inference.device import Placement, keep_freed_memory, use_huge_pages
 from talkvid.model.conditions import ReferenceCache
 from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.guidance import guided_prediction
@@ -174,6 +175,7 @@ class Reference:
 def compare_seconds(arguments: argparse.Namespace) -> None:
     """Print the median CPU seconds of each form over alternating rounds, after one warm-up round."""
     use_huge_pages()
+    keep_freed_memory()
     torch.set_num_threads(1)
     size, pixels, frames = arguments.seconds, arguments.pixels, arguments.frames
     step = Step(SIZES[size], pixels=pixels, frames=frames, device="cpu")

@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.cfg_step import Step, count_flops
 from benchmarks.results import write_section
-from talkvid.inference.device import DTYPES, Placement, dtype_name, use_huge_pages
+from talkvid.inference.device import DTYPES, Placement, dtype_name, keep_freed_memory, use_huge_pages
 from talkvid.inference.pipeline import Pipeline
 from talkvid.inference.scene import Scene
 from talkvid.inference.settings import GenerateSettings, resolve
@@ -193,6 +193,7 @@ def main() -> None:
     parser.add_argument("--print_only", action="store_true", help="leave RESULTS.md as it is")
     args = parser.parse_args()
     use_huge_pages()
+    keep_freed_memory()
     args.pixels = args.pixels or (512 if args.size == "sd15" else 64)
     args.window = args.window or (24 if args.size == "sd15" else 8)
     device = torch.device("cpu") if args.gpu is None else torch.device("cuda", args.gpu)

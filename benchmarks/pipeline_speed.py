@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from talkvid.face.keypoints import draw_vkps
-from talkvid.inference.device import Placement, use_huge_pages
+from talkvid.inference.device import Placement, keep_freed_memory, use_huge_pages
 from talkvid.inference.pipeline import Pipeline
 from talkvid.inference.scene import Scene
 from talkvid.inference.settings import GenerateSettings, resolve
@@ -153,6 +153,7 @@ def main() -> None:
         np.save(given["pictures"], [draw_vkps(np.asarray(points), size, size) for points in given["points"]])
         theirs = Theirs(arguments.reference_python, arguments.reference, given)
     use_huge_pages()
+    keep_freed_memory()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     ours = Ours(json.loads(CONFIGS.read_text()), given, compiles=arguments.compile)

@@ -1,6 +1,8 @@
 """The fast path gives what the plain one gives: batches of windows, fused layers, compiled networks."""
 
 import copy
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from talkvid.inference.denoise import WindowDenoiser
-from talkvid.inference.device import Placement
+from talkvid.inference.device import Placement, keep_freed_memory
 from talkvid.inference.pipeline import Pipeline
 from talkvid.inference.scene import Scene
 from talkvid.inference.settings import GenerateSettings, LoadOptions, VideoSettings, resolve
@@ -173,6 +175,34 @@ def test_a_fused_model_saves_moves_copies_and_loads_under_its_own_names(
     copied.load_state_dict({name: torch.zeros_like(tensor) for name, tensor in before.items()})
     assert not any(m._fused is not None for m in copied.modules() if isinstance(m, Attention))
     assert all(torch.equal(tensor, before[name]) for name, tensor in fused.state_dict().items())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is glibc's")
+def test_freed_memory_is_kept_for_the_next_tensor() -> None:
+    script = """
+import resource, sys, torch
+from talkvid.inference.device import keep_freed_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def touch():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(1 << 24).sum()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+warm = [touch() for _ in range(20)]
+print(sum(touch() for _ in range(5)))
+"""
+    faults = {}
+    for way in ("keep", "plain"):
+        command = [sys.executable, "-c", script, way]
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        faults[way] = int(result.stdout)
+    assert faults["plain"] > 50_000 and faults["keep"] < 1000  # 64 MiB are 16,384 pages
+
+
+def test_another_c_library_keeps_its_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: pytest.fail("touched"))
+    keep_freed_memory()
 
 
 @pytest.mark.slow

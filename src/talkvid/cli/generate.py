@@ -44,9 +44,10 @@ def run(args: argparse.Namespace) -> int:
 
     # Torch is loaded here, after the flags were found to make sense.
     from talkvid.inference.api import TalkVidInference
-    from talkvid.inference.device import use_huge_pages
+    from talkvid.inference.device import keep_freed_memory, use_huge_pages
 
     use_huge_pages()
+    keep_freed_memory()
 
     result = TalkVidInference.from_options(options).generate_with(
         settings,

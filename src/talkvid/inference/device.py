@@ -1,8 +1,10 @@
 """Which device and which precision a run uses; a wish that cannot be met is an error, never a quiet swap."""
 
 import contextlib
+import ctypes
 import importlib.util
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -14,6 +16,7 @@ from talkvid.model.attention import fuse_attention
 from talkvid.model.autoencoder import SmallAutoencoder
 from talkvid.records import Array
 
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of glibc's malloc.h
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -24,6 +27,19 @@ def use_huge_pages() -> None:
     a wide layer goes into that. Whoever has set the variable to 0 keeps that.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed for the next tensor, instead of giving it back to the system each time.
+
+    A network's intermediate results come and go; new pages for them took a seventh of a step's time. The
+    process then stays at its largest size until it ends. Another C library is left as it is.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    library = ctypes.CDLL(None)
+    library.mallopt(_MMAP_MAX, 0)
+    library.mallopt(_TRIM_THRESHOLD, -1)
 
 
 def choose_device(name: str = "auto", gpu_id: int | None = None) -> torch.device:

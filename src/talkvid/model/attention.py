@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from talkvid.model.linear import Linear, parallel_linears
+from talkvid.model.linear import Linear, gated_linear, parallel_linears
+from talkvid.model.narrow_attention import attention
+
+_ROWS = 4096
+"""Tokens that pass the feed-forward at once on a CPU."""
 
 
 class KeyValue(NamedTuple):
@@ -89,7 +92,7 @@ class Attention(nn.Module):
         queries = rearrange(
             self.to_q(query), "(r m) n (heads d) -> r heads (m n) d", r=num_contexts, heads=self.num_heads
         )
-        mixed = F.scaled_dot_product_attention(queries, context.keys, context.values)
+        mixed = attention(queries, context.keys, context.values)
         mixed = rearrange(mixed, "r heads (m n) d -> (r m) n (heads d)", n=num_tokens)
         result: Tensor = self.to_out[0](mixed)
         return result
@@ -101,7 +104,7 @@ class Attention(nn.Module):
                 return self._attend_short(query, context)
             return self.attend(query, self.project(context))
         queries, keys, values = (self._split(part) for part in self.project_self(query))
-        mixed = F.scaled_dot_product_attention(queries, keys, values)
+        mixed = attention(queries, keys, values)
         result: Tensor = self.to_out[0](rearrange(mixed, "m heads n d -> m n (heads d)"))
         return result
 
@@ -156,10 +159,7 @@ class GatedLinear(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the gated projection: (... D) -> (... inner)."""
-        value, gate = self.proj(hidden).chunk(2, dim=-1)
-        if torch.is_grad_enabled():
-            return value * F.gelu(gate)
-        return F.gelu(gate).mul_(value)  # in the memory just written
+        return gated_linear(hidden, self.proj.weight, self.proj.bias)
 
 
 class FeedForward(nn.Module):
@@ -174,6 +174,12 @@ class FeedForward(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the transformed tokens: (... D) -> (... D)."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or hidden.device.type != "cpu":
+            return self._transformed(hidden)
+        rows = hidden.reshape(-1, hidden.shape[-1])  # in pieces, whose inner numbers stay in the cache
+        return torch.cat([self._transformed(piece) for piece in rows.split(_ROWS)]).view(hidden.shape)
+
+    def _transformed(self, hidden: Tensor) -> Tensor:
         for layer in self.net:
             hidden = layer(hidden)
         return hidden

@@ -37,10 +37,33 @@ def parallel_linears(hidden: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
     return products.unflatten(1, hidden.shape[:-1]).unbind(0)
 
 
-def _onednn_takes(hidden: Tensor, weight: Tensor) -> bool:
+def gated_linear(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return v gelu(g) of hidden (... C), where v and g (... D) are its projection by weight (2 D C).
+
+    By oneDNN the gate is taken, and the value multiplied, while the product is written.
+    """
+    if _onednn_takes(hidden, weight):
+        (to_value, to_gate), (value_bias, gate_bias) = weight.chunk(2), bias.chunk(2)
+        hidden = hidden.contiguous()
+        gate = torch.ops.mkldnn._linear_pointwise(hidden, to_gate, gate_bias, "gelu", [], "none")
+        product = torch.ops.mkldnn._linear_pointwise.binary
+        result: Tensor = product(hidden, gate, to_value, value_bias, "mul")
+        return result
+    value, gate = linear(hidden, weight, bias).chunk(2, dim=-1)
+    if torch.is_grad_enabled():
+        return value * F.gelu(gate)
+    return F.gelu(gate).mul_(value)  # in the memory just written
+
+
+def predicts_on_cpu(hidden: Tensor, weight: Tensor) -> bool:
+    """Return whether a layer may take a way of its own: on a CPU in float32, neither trained nor compiled."""
     if torch.compiler.is_compiling() or torch.is_grad_enabled() or hidden.device.type != "cpu":
         return False
-    if hidden.dtype != torch.float32 or weight.dtype != torch.float32 or not weight.is_contiguous():
+    return hidden.dtype == weight.dtype == torch.float32
+
+
+def _onednn_takes(hidden: Tensor, weight: Tensor) -> bool:
+    if not predicts_on_cpu(hidden, weight) or not weight.is_contiguous():
         return False
     if hidden.numel() * weight.shape[0] < _SMALLEST_WORK:
         return False

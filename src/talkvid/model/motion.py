@@ -3,12 +3,12 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from talkvid.model.attention import Attention, FeedForward
 from talkvid.model.linear import Linear
+from talkvid.model.narrow_attention import frame_attention
 from talkvid.model.unet_config import MotionConfig
 
 _NORM_EPS = 1e-6
@@ -54,18 +54,18 @@ class TemporalAttention(Attention):
         Positions and heads count as the heads of one attention over frames, so nothing is transposed.
         """
         assert context is None, "temporal attention is self-attention"
-        split = "b f p (heads d) -> b (p heads) f d"
+        split = "b f p (heads d) -> b f (p heads) d"
         parts = self.project_self(self.pos_encoder(query))
         queries, keys, values = (rearrange(part, split, heads=self.num_heads) for part in parts)
         pieces = [
-            F.scaled_dot_product_attention(*piece)
+            frame_attention(*piece)
             for piece in zip(
-                *(part.split(_MOST_HEADS, dim=1) for part in (queries, keys, values)), strict=True
+                *(part.split(_MOST_HEADS, dim=2) for part in (queries, keys, values)), strict=True
             )
         ]
-        mixed = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+        mixed = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
         result: Tensor = self.to_out[0](
-            rearrange(mixed, "b (p heads) f d -> b f p (heads d)", heads=self.num_heads)
+            rearrange(mixed, "b f (p heads) d -> b f p (heads d)", heads=self.num_heads)
         )
         return result
 

@@ -131,7 +131,8 @@ def test_a_silent_speech_is_an_order_that_says_so(tmp_path: Path) -> None:
 def test_the_longest_and_strangest_names_make_a_legal_one_that_shows_no_hidden_marks(tmp_path: Path) -> None:
     wide = "\N{CJK UNIFIED IDEOGRAPH-20000}" * 60
     sound = first_second(tmp_path / f"{wide}.wav")
-    portrait = shutil.copy(SAMPLE / "ref.png", tmp_path / "por\N{RIGHT-TO-LEFT OVERRIDE}trait.png")
+    portrait = tmp_path / "por\N{RIGHT-TO-LEFT OVERRIDE}trait.png"
+    shutil.copy(SAMPLE / "ref.png", portrait)
     output = order_of(tmp_path, portrait, sound).output
     assert output.name == f"portrait_{wide[:15]}.mp4"
     assert short_stem(Path("\N{RIGHT-TO-LEFT OVERRIDE}.png")) == "file"

@@ -112,6 +112,7 @@ def test_each_mistake_and_each_trouble_is_a_sentence_and_the_page_works_on(
     browser.wait(f"{STATUS}.includes('Finished') && {STATUS}.includes('Nothing can be heard')")
 
 
+@pytest.mark.slow
 @in_browser
 def test_uploads_that_went_away_or_cannot_be_taken_are_told(
     server: Any, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

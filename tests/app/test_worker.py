@@ -1,5 +1,6 @@
 """The process that makes videos: it tells how far it is, stops when asked, and is replaced when it dies."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,6 +72,37 @@ def test_a_job_is_stopped_within_the_grace_and_nothing_half_made_is_left(
         worker.make(long, tell, cancelled)
     assert time.monotonic() - stopped_at[0] < GRACE_S + 3
     assert not order.output.exists()
+
+
+def test_a_process_that_is_only_beginning_has_no_number_for_those_who_look(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int | None] = []
+    fresh = Worker(LoadOptions(device="cpu"))
+
+    class Beginning:
+        pid: int | None = None
+        exitcode = 3
+
+        def __init__(self, **given: object) -> None:
+            pass
+
+        def start(self) -> None:
+            seen.append(fresh.pid)
+            self.pid = 4711
+
+        def kill(self) -> None:
+            seen.append(fresh.pid)
+
+        def join(self) -> None:
+            pass
+
+    context = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=Beginning)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda kind: context)
+    # Nobody holds the other end of the pipe, as when the process dies at once.
+    with pytest.raises(ServerTrouble, match="exit code 3"):
+        fresh.make(order, lambda progress: None, threading.Event())
+    assert seen == [None, None] and fresh.pid is None
 
 
 @pytest.mark.slow

@@ -90,7 +90,7 @@ class Filters:
 
 def _sliders(gr: Any, ranges: tuple[ScoreRange, ...]) -> dict[tuple[str, str], Any]:
     """Return a slider for each score: those a rule of the run decides on first, the rest apart."""
-    found = {}
+    found: dict[tuple[str, str], Any] = {}
     for title, name, group in (
         ("Scores with a rule", "scores", [one for one in ranges if one.threshold is not None]),
         ("Other scores", "other-scores", [one for one in ranges if one.threshold is None]),

@@ -113,12 +113,13 @@ class Worker:
         self.end()
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self._process = context.Process(
+        process = context.Process(
             target=serve, args=(theirs, self._options), name="talkvid-worker", daemon=True
         )
-        self._process.start()
+        process.start()
         theirs.close()
-        self._pipe = ours
+        # Only a process that runs is shown to other threads: before, it has no number.
+        self._process, self._pipe = process, ours
         return ours
 
 

@@ -1,17 +1,17 @@
 """GPU by frames per second and training steps per second: computed, and what was measured on this CPU.
 
-    python -m benchmarks.performance_table             counted FLOPs and bytes, no arithmetic is done
-    python -m benchmarks.performance_table --measure   also runs the embedded model and one large step here
+    python -m benchmarks.performance_table                              counted FLOPs and bytes
+    python -m benchmarks.performance_table --measure embedded large     what this CPU does
 
 Computed: FLOPs of one long video or of one training step at Stable Diffusion 1.5's size, over a GPU's stated
-dense half-precision peak times an assumed share of it. Both write their own section of RESULTS.md, the first
+dense half-precision peak times an assumed share of it. Each writes its own section of RESULTS.md, the first
 also its table in docs/performance.md.
 """
 
 import argparse
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -195,28 +195,37 @@ def count_frames() -> dict[str, float]:
     }
 
 
-def measured_section() -> str:
-    """Return the section of what one thread of this machine does."""
+def measured_embedded() -> str:
+    """Return the section of what one thread of this machine does with the embedded model."""
     rows = []
     for pixels in (256, 512):
         one = measure_embedded(pixels, SAMPLE / "aud.wav", 1)
         rate, peak = one["frames"] / one["cpu_s"], one["peak_mib"] / 1024
-        what = f"embedded model, {pixels} px, a whole video with its start"
-        rows.append((what, f"{one['frames']:.0f}", f"{one['cpu_s']:.1f}", f"{rate:.1f}", f"{peak:.2f}"))
-    frames, seconds = 8, large_step()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    what = f"Stable Diffusion 1.5's size, 256 px, one guided step of {frames} frames"
-    rate = frames / (25 * seconds)
-    rows.append(
-        (what, f"{frames}", f"{seconds:.1f}", f"{rate:.4f} with 25 steps, by arithmetic", f"{peak:.2f}")
-    )
-    heads = ("what", "frames", "CPU s", "frames per CPU second", "peak GiB")
-    return f"""## Measured on a CPU
+        rows.append(
+            (f"{pixels} px", f"{one['frames']:.0f}", f"{one['cpu_s']:.1f}", f"{rate:.1f}", f"{peak:.2f}")
+        )
+    heads = ("picture", "frames", "CPU s", "frames per CPU second", "peak GiB")
+    return f"""## Measured on a CPU: the embedded model
 
-{made_by("python -m benchmarks.performance_table --measure")} One thread, fp32 (the embedded
-model's autoencoder in bf16 where the processor has it); CPU seconds, for the machine is shared.
+{made_by("python -m benchmarks.performance_table --measure embedded")} One thread, a whole
+video in a fresh process, its start included; fp32, the autoencoder in bf16 where the processor has it; CPU
+seconds, for the machine is shared.
 
 {table(heads, rows)}"""
+
+
+def measured_large() -> str:
+    """Return the section of what one thread does at Stable Diffusion 1.5's size."""
+    frames, seconds = 8, large_step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    heads = ("frames", "CPU s", "CPU s per frame with 25 steps, by arithmetic", "peak GiB")
+    row = (f"{frames}", f"{seconds:.1f}", f"{25 * seconds / frames:.0f}", f"{peak:.2f}")
+    return f"""## Measured on a CPU: Stable Diffusion 1.5's size
+
+{made_by("python -m benchmarks.performance_table --measure large")} One guided step of one
+window at 256 px, random weights, one thread, fp32, the second of two; CPU seconds, for the machine is shared.
+
+{table(heads, [row])}"""
 
 
 def large_step(*, pixels: int = 256, frames: int = 8) -> float:
@@ -233,23 +242,26 @@ def large_step(*, pixels: int = 256, frames: int = 8) -> float:
     return seconds
 
 
+MEASURED: dict[str, Callable[[], str]] = {"embedded": measured_embedded, "large": measured_large}
+
+
 def main() -> None:
     """Print the sections and write them into RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="run what a CPU can, only that")
+    parser.add_argument("--measure", nargs="+", choices=MEASURED, default=[], help="run this, only this")
     parser.add_argument("--print_only", action="store_true", help="leave RESULTS.md as it is")
     arguments = parser.parse_args()
-    if arguments.measure:
-        key, text = "measured", measured_section()
-    else:
+    sections = {f"measured {name}": MEASURED[name]() for name in arguments.measure}
+    if not sections:
         memory = count_video(pixels=PIXELS, window=WINDOW, steps=25, overlap=OVERLAP)
         costs, training = count_frames(), count_training(STAGE)
-        key, text = "computed", computed_section(costs, training, memory)
+        sections["computed"] = computed_section(costs, training, memory)
         if not arguments.print_only:
             write_section(short_table(costs, training), "performance_table", path=DOCUMENT)
-    print(text)
-    if not arguments.print_only:
-        write_section(text, "performance_table", key)
+    for key, text in sections.items():
+        print(text)
+        if not arguments.print_only:
+            write_section(text, "performance_table", key)
 
 
 if __name__ == "__main__":

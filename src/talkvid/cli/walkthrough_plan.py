@@ -23,7 +23,7 @@ SOURCES, VIDEOS, CURATED, DATA, EXP, MADE, SCORES = (
 )  # fmt: skip
 
 MEASURES = ("mel", "lips", "ssim", "sharpness", "faces")
-"""A few of the default ones, for time; `talkvid evaluate` without --metrics takes all that need no download."""
+"""A few, for time; `talkvid evaluate` without --metrics takes all that need no download."""
 
 Command = tuple[str, ...]
 

@@ -1,5 +1,6 @@
 """What the project asks for: requirements of the core and of each extra, and which versions satisfy them."""
 
+import functools
 import importlib
 import re
 import tomllib
@@ -95,9 +96,16 @@ def _read(line: str) -> Wanted | None:
 
 def parse(line: str) -> Any:
     """Return `packaging`'s requirement of a line, None where no copy of that package is at hand."""
-    for name in _PACKAGING:
+    requirement = _requirement(_PACKAGING)
+    return None if requirement is None else requirement(line)
+
+
+@functools.cache
+def _requirement(modules: tuple[str, ...]) -> Any:
+    """Return the class that reads requirements; sought once, for a search in vain takes long."""
+    for name in modules:
         try:
-            return importlib.import_module(name).Requirement(line)
+            return importlib.import_module(name).Requirement
         except ImportError:
             continue
     return None

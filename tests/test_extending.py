@@ -197,7 +197,8 @@ def test_the_sampler_is_nearer_to_the_solution_than_ddim(use: Use) -> None:
         return signal * noise - sigma * clean
 
     def solved(steps: int) -> torch.Tensor:
-        latents, memory = torch.ones(1, 1, 1, 1, dtype=torch.float64), ()
+        latents = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+        memory: tuple[torch.Tensor, ...] = ()
         solver = build_solver("plms2", schedule, num_steps=steps, seed=0)
         for step, t in enumerate(schedule.timesteps(steps).tolist()):
             latents, memory = solver.advance(velocity(latents, t), latents, step, frames=[0], memory=memory)

@@ -31,6 +31,12 @@ REPOSITORY = "facebook/cotracker3"
 PLACE = Path("cotracker") / "scaled_offline.pth"
 QUICK = HttpSettings(timeout_s=5, retries=2, backoff_s=0.0)
 Usage = namedtuple("Usage", "total used free")
+STARTED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+from talkvid.cli.main import main
+raise SystemExit(main())
+"""
 
 
 @pytest.fixture
@@ -303,7 +309,7 @@ def test_a_stopped_command_leaves_a_part_and_the_next_one_goes_on_there(
 ) -> None:
     server.files["/it"], server.slow_after["/it"] = CONTENT, 40_960
     arguments = ["syncnet", "--url", f"{server.address}/it", "--sha256", DIGEST]
-    command = [sys.executable, "-m", "talkvid.cli.main", "models", "fetch", *arguments]
+    command = [sys.executable, "-c", STARTED, "models", "fetch", *arguments]
     process = subprocess.Popen(
         [*command, "--folder", str(tmp_path), "--accept_licence"], stderr=subprocess.PIPE, text=True
     )

@@ -7,11 +7,11 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from talkvid.model.linear import Linear, gated_linear, parallel_linears
+from talkvid.model.linear import Linear, gated_linear, parallel_linears, predicts_on_cpu
 from talkvid.model.narrow_attention import attention
 
 _ROWS = 4096
-"""Tokens that pass the feed-forward at once on a CPU."""
+"""Tokens that pass the feed-forward at once on a CPU: its inner numbers, 12 for each given, are many."""
 
 
 class KeyValue(NamedTuple):
@@ -174,9 +174,9 @@ class FeedForward(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the transformed tokens: (... D) -> (... D)."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or hidden.device.type != "cpu":
+        rows = hidden.reshape(-1, hidden.shape[-1])
+        if len(rows) <= _ROWS or not predicts_on_cpu(hidden, hidden):
             return self._transformed(hidden)
-        rows = hidden.reshape(-1, hidden.shape[-1])  # in pieces, whose inner numbers stay in the cache
         return torch.cat([self._transformed(piece) for piece in rows.split(_ROWS)]).view(hidden.shape)
 
     def _transformed(self, hidden: Tensor) -> Tensor:

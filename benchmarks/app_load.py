@@ -157,9 +157,9 @@ def report(tally: Tally, memory: list[Any], left: tuple[int, int], *, users: int
     """Print the figures and return the exit code."""
     third = max(1, len(memory) // 3)
     # The middle third is compared with the last: in the first the model and every visitor's page are loaded.
-    before, after = (
-        [statistics.median(part[kind] for part in parts) for kind in (0, 1)]
-        for parts in (memory[third : 2 * third] or memory, memory[-third:])
+    parts = (memory[:third], memory[third : 2 * third] or memory, memory[-third:])
+    first, before, after = (
+        [statistics.median(part[kind] for part in one) for kind in (0, 1)] for one in parts
     )
     made = [tally.made.get(number, 0) for number in range(users)]
     print(f"{users} visitors, {minutes:g} min: {sum(made)} videos, each visitor {made}")
@@ -171,8 +171,8 @@ def report(tally: Tally, memory: list[Any], left: tuple[int, int], *, users: int
     if tally.freed_s:
         print(f"stopped {len(tally.freed_s)}, slot free after at most {max(tally.freed_s):.2f} s")
     print(
-        f"memory MB, middle -> last third: server {before[0]:.0f} -> {after[0]:.0f}, "
-        f"workers {before[1]:.0f} -> {after[1]:.0f}"
+        f"memory MB, first, middle, last third: server {first[0]:.0f}, {before[0]:.0f}, {after[0]:.0f}; "
+        f"workers {first[1]:.0f}, {before[1]:.0f}, {after[1]:.0f}"
     )
     print(f"forbidden requests refused: {tally.refused}; left in the line: {left}")
     broken = list(tally.wrong)

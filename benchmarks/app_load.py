@@ -29,6 +29,8 @@ MOST_GROWTH_MB = 150.0
 SLOT_S = 3.0
 """In which a stopped video must have left the line."""
 SIZE = 256
+PATIENCE_S = 1800.0
+"""Of a visitor: on a busy machine the wait is long, and who gives up measures nothing."""
 
 
 @dataclass
@@ -52,7 +54,9 @@ def visit(number: int, server: AppServer, sound: Path, tally: Tally, end: float)
     """Be one visitor until the time is over."""
     import gradio_client as client_library
 
-    client = client_library.Client(server.url, verbose=False, analytics_enabled=False)
+    client = client_library.Client(
+        server.url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": PATIENCE_S}
+    )
     given = [client_library.handle_file(str(path)) for path in (SAMPLE / "ref.png", sound)]
     for turn in range(1, 1_000_000):
         if time.monotonic() > end:
@@ -65,7 +69,7 @@ def visit(number: int, server: AppServer, sound: Path, tally: Tally, end: float)
             if (turn + number) % STOP_EVERY == 0:
                 stop(client, job, tally)
                 continue
-            status, video, *_ = job.result(timeout=300)
+            status, video, *_ = job.result(timeout=PATIENCE_S)
             if "Finished" not in str(status) or not video:
                 tally.note(f"visitor {number}: {status}")
                 continue
@@ -82,7 +86,7 @@ def stop(client: Any, job: Any, tally: Tally) -> None:
         time.sleep(0.05)
     begin = time.monotonic()
     client.predict(api_name="/stop")
-    status = job.result(timeout=300)[0]
+    status = job.result(timeout=PATIENCE_S)[0]
     if "Stopped" in str(status):
         with tally.lock:
             tally.freed_s.append(time.monotonic() - begin)

@@ -51,6 +51,13 @@ def source(walk: Path, name: str) -> Path:
     return path
 
 
+def frames_of(video: Path) -> int:
+    """Return how many frames a video of ours has."""
+    count = probe(video).num_frames
+    assert count is not None
+    return count
+
+
 def telling_frames(loudness: Array, *, count: int) -> list[int]:
     """Return frame numbers, one of each stretch of the sound: its loudest and its quietest in turn."""
     stretches = np.array_split(np.arange(len(loudness)), count)
@@ -79,7 +86,7 @@ def teaser(target: Path, walk: Path) -> None:
     """Draw portrait and speech on the left, frames and their mouths on the right."""
     video, sample = source(walk, SPEAKERS[0][0]), SAMPLES / "astronaut"
     speech, portrait = load_audio(sample / "aud.wav", rate=RATE), load_image(sample / "ref.png")
-    count = probe(video).num_frames
+    count = frames_of(video)
     numbers = telling_frames(loudness_of(speech, count), count=NUM_FRAMES)
     frames = read_at(video, numbers)
     figure = new_figure(12, 3.75)
@@ -119,7 +126,7 @@ def diversity(target: Path, walk: Path) -> None:
         speech = load_audio(
             SAMPLES / {"english": "astronaut", "french": "hopper"}[spoken] / "aud.wav", rate=RATE
         )
-        count = probe(video).num_frames
+        count = frames_of(video)
         label = figure.add_subplot(grid[row, 0])
         label.set_axis_off()
         label.text(0.96, 0.5, f"{person}\n{language}", ha="right", va="center", fontsize=11, color=INK)

@@ -83,7 +83,7 @@ def data_filter(target: Path, _walk: Path) -> None:
     figure = new_figure(11.5, 0.9 + 0.78 * (len(steps) + 1))
     axes = figure.add_axes((0.155, 0.02, 0.835, 0.8))
     most = steps[0]["in"][0]
-    rows = [("in", most, {}, steps[0]["in"][1])]
+    rows: list[tuple[str, int, dict[str, int], float]] = [("in", most, {}, steps[0]["in"][1])]
     rows += [(STAGES[step["stage"]], step["passed"][0], step["codes"], step["passed"][1]) for step in steps]
     for place, (_, passed, codes, seconds) in enumerate(rows):
         axes.barh(place, passed, color=KEPT, height=0.62)

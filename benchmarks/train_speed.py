@@ -54,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     data = draw_clips(args.folder / "data", count=4, num_frames=96, size=args.pixels, speech_dim=SPEECH_DIM)
     start = make_start(args.folder / "start", args.size)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for stage, precision, cached in product(args.stages, args.precision, (False, True)):
         rate, memory = measure(args, stage, precision=precision, cached=cached, data=data, start=start)
         latents = "cached" if cached else "encoded"

@@ -140,7 +140,8 @@ def _generate(out: Path) -> Html:
 
 def _evaluate(out: Path) -> Html:
     folder = out / plan.SCORES
-    heads, rows, warnings = score_rows(folder / "summary.json")
+    heads, scores, warnings = score_rows(folder / "summary.json")
+    rows = [(name(row), *cells) for row, *cells in scores]
     return join(
         [
             table(("", *heads), rows, numbers=range(1, len(heads) + 1)),

@@ -109,9 +109,11 @@ class Step:
         levels = len(self.denoiser.config.block_out_channels)
         for name in self.denoiser.block_names:
             part, index = name.split(".")[:2]
-            level = {"down_blocks": int, "up_blocks": lambda text: levels - 1 - int(text)}.get(
-                part, lambda text: levels - 1
-            )(index)
+            level = levels - 1  # of the innermost block
+            if part == "down_blocks":
+                level = int(index)
+            elif part == "up_blocks":
+                level -= int(index)
             width = self.denoiser.get_submodule(name).get_parameter("norm2.weight").shape[0]
             features[name] = torch.randn(1, (side >> level) ** 2, width)
         return features

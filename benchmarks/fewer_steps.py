@@ -11,6 +11,7 @@ pictures in dB of PSNR. TFLOP are matrix products, convolutions and attention of
 """
 
 import argparse
+import functools
 import math
 import tempfile
 import time
@@ -107,8 +108,9 @@ class Bench:
         self.model = TalkVidInference(checkpoint, device="cpu")
         self.config = self.model.config
         self.frames = frames
-        window = {"context_frames": frames, "context_overlap": 0}
-        self.base = {**window, "retarget_strategy": "fix_face"}
+        self.base: dict[str, Any] = {
+            "context_frames": frames, "context_overlap": 0, "retarget_strategy": "fix_face"
+        }  # fmt: skip
         settings = GenerateSettings(**self.base)
         job = self.model._job(settings, SAMPLE / "ref.png", SAMPLE / "aud.wav", Timings())
         with job:
@@ -201,15 +203,16 @@ def preview(pixels: int) -> None:
         "latent_channels": 4,
     }
     latents = torch.randn(1, 4, pixels // 8, pixels // 8)
-    for name, build in (("AutoencoderKL", lambda: AutoencoderKL(**levels)), ("TAESD", AutoencoderTiny)):
-        network = build().eval().requires_grad_(False)
+    networks: dict[str, Any] = {"AutoencoderKL": AutoencoderKL(**levels), "TAESD": AutoencoderTiny()}
+    for name, network in networks.items():
+        network.eval().requires_grad_(False)
         seconds = []
         for _ in range(3):
             start = time.process_time()
             network.decode(latents)
             seconds.append(time.process_time() - start)
         on_paper = network.to("meta")
-        gflop = 1000 * count_flops(lambda net=on_paper: net.decode(latents.to("meta")).sample)
+        gflop = 1000 * count_flops(functools.partial(on_paper.decode, latents.to("meta"), return_dict=False))
         print(f"{name:>14}: {min(seconds):7.2f} CPU s, {gflop:8.1f} GFLOP per picture of {pixels} px")
 
 

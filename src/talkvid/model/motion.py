@@ -34,7 +34,8 @@ class FramePositions(nn.Module):
 
     def __init__(self, dim: int, *, max_frames: int) -> None:
         super().__init__()
-        self.register_buffer("pe", sinusoidal_positions(max_frames, dim))
+        table = sinusoidal_positions(max_frames, dim)
+        self.register_buffer("pe", table.to(torch.get_default_device()))  # without memory where the rest is
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return (B F P C) plus the table's first F rows; the denoiser has checked that F is not longer."""

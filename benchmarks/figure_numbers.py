@@ -1,6 +1,6 @@
 """Counts of a curated folder that figures are drawn from: no path, no name, no picture of it goes along.
 
-python -m benchmarks.figure_numbers RUN_FOLDER --about 'which clips' -o assets/numbers/NAME.json
+python -m benchmarks.figure_numbers RUN_FOLDER --about 'which clips' -o assets/numbers/research_clips.json
 """
 
 import argparse

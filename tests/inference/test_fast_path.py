@@ -180,8 +180,9 @@ def test_a_fused_model_saves_moves_copies_and_loads_under_its_own_names(
 @pytest.mark.skipif(sys.platform != "linux", reason="it is glibc's")
 def test_freed_memory_is_kept_for_the_next_tensor() -> None:
     script = """
-import resource, sys, torch
+import ctypes, resource, sys, torch
 from talkvid.inference.device import keep_freed_memory
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages are 4 KiB, whatever the machine prefers
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def touch():

@@ -56,7 +56,8 @@ def test_a_distillation_leaves_a_checkpoint_that_is_sampled_as_it_was_taught(
     rows = read_losses(folder / "losses.csv")
     assert [row["loss"] for row in rows] == losses
     assert [row["student_steps"] for row in rows] == [0, 0, 5, 5, 1, 1]
-    assert all(row["plain_loss"] >= row["clean_loss"] > 0 for row in rows)
+    # At pure noise both are the same number, but for rounding.
+    assert all(row["plain_loss"] * (1 + 1e-6) >= row["clean_loss"] > 0 for row in rows)
     for place, steps in (("", 1), ("ema", 1), ("rounds/steps_5", 5), ("rounds/guidance", 25)):
         config = load_bundle(folder / place).config
         assert (config.num_inference_steps, config.guidance_scale, config.sampler) == (steps, 1.0, "ddim")

@@ -167,4 +167,4 @@ def test_mixed_up_flags_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "export", "--checkpoint", "x"]) == 2
     assert "needs --checkpoint and --output" in capsys.readouterr().err
     assert main(["models", "--checkpoint", "x", "--output", "y"]) == 2
-    assert "belong to `talkvid models export`" in capsys.readouterr().err
+    assert "--checkpoint belongs to `talkvid models export`, not list" in capsys.readouterr().err

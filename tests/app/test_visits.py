@@ -94,7 +94,7 @@ def test_each_mistake_and_each_trouble_is_a_sentence_and_the_page_works_on(
         browser.open(server.url)
         browser.give_file("#portrait input[type=file]", portrait)
         browser.give_file("#speech input[type=file]", sound)
-        browser.wait("!document.querySelector('#portrait input[type=file]')")
+        browser.wait("!!document.querySelector('#portrait img')")
         browser.wait("!document.querySelector('#speech input[type=file]')")
         browser.click("#go")
         browser.wait(f"{STATUS}.includes('{told}')")

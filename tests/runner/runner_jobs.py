@@ -50,6 +50,10 @@ def count_work(job: Job, folder: Path) -> str:
     return job.id
 
 
+def variable(job: Job) -> str:
+    return os.environ.get("RUNNER_TEST_MODE", "")
+
+
 def flaky(job: Job) -> str:
     if "broken" in os.environ.get("RUNNER_TEST_MODE", ""):
         raise ValueError("not today")

@@ -102,6 +102,14 @@ def test_setup_runs_once_in_each_worker(tmp_path: Path) -> None:
     assert len({pid for _, pid in states}) <= 2
 
 
+def test_workers_see_the_variables_of_the_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Once: what was set after the first pool, such as $TALKVID_PLUGINS in a notebook, reached no worker.
+    for mode in ("one", "two"):
+        monkeypatch.setenv("RUNNER_TEST_MODE", mode)
+        summary = runner.run(jobs(1), work_of.variable, journal=tmp_path / mode, workers=1)
+        assert list(summary.results.values()) == [mode]
+
+
 def test_what_setup_raises_stops_the_run_before_any_item_failed(tmp_path: Path) -> None:
     journal = tmp_path / "j.jsonl"
     with pytest.raises(ImportError, match=r"talkvid\[face\]"):

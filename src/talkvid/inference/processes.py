@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import connection
 from pathlib import Path
@@ -80,7 +80,7 @@ class _Member:
         self.name = f"process {share.rank + 1} of {share.count} ({device})"
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, order, share, device, str(meeting)), daemon=True
+            target=_serve, args=(theirs, dict(os.environ), order, share, device, str(meeting)), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -144,8 +144,11 @@ def _last_words(member: _Member) -> dict[str, Exception]:
     return {}
 
 
-def _serve(pipe: Any, order: Order, share: Share, device: str, meeting: str) -> None:
+def _serve(
+    pipe: Any, environ: Mapping[str, str], order: Order, share: Share, device: str, meeting: str
+) -> None:
     """Make this process's share of the frames; the body of a process."""
+    os.environ.update(environ)  # The server it was forked from has the variables of its own beginning.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent(pipe)
     try:

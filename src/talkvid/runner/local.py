@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import Any
@@ -81,7 +81,7 @@ class _Worker:
     def __init__(self, work: Work, setup: Setup | None) -> None:
         context: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work, setup), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, dict(os.environ), work, setup), daemon=True)
         self.process.start()
         theirs.close()
         self.ready = False
@@ -184,8 +184,11 @@ def _stop(pool: list[_Worker]) -> None:
         worker.kill()
 
 
-def _serve(pipe: "Connection[Any, Any]", work: Work, setup: Setup | None) -> None:
+def _serve(
+    pipe: "Connection[Any, Any]", environ: Mapping[str, str], work: Work, setup: Setup | None
+) -> None:
     """Work until told to stop or the parent is gone; the body of a worker process."""
+    os.environ.update(environ)  # The server it was forked from has the variables of its own beginning.
     if hasattr(os, "setsid"):
         os.setsid()  # a late worker is ended together with the ffmpeg it may have started
         _end_with_parent(pipe)

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from talkvid.app.limits import Limits
+from talkvid.app.line import RUNNING, WAITING, FairLine, Job
 from talkvid.app.server import AppServer, AppSettings
 from talkvid.inference.settings import LoadOptions
 
@@ -81,17 +82,32 @@ def visit(number: int, server: AppServer, sound: Path, tally: Tally, end: float)
 
 
 def stop(client: Any, job: Any, tally: Tally) -> None:
-    """Stop the visitor's own video and note how long it took until it had left."""
+    """Stop the visitor's own video while it is made."""
     while not job.done() and "%" not in str(job.outputs()[-1:]):
         time.sleep(0.05)
-    begin = time.monotonic()
     client.predict(api_name="/stop")
-    status = job.result(timeout=PATIENCE_S)[0]
-    if "Stopped" in str(status):
+    status = str(job.result(timeout=PATIENCE_S)[0])
+    if "Stopped" not in status and "Finished" not in status:
+        tally.note(f"a stopped video ended with {status}")
+
+
+def watch_stops(line: FairLine, tally: Tally) -> None:
+    """Note of every video that is stopped how long the server takes until its slot is free."""
+    leave = line.leave
+
+    def timed(job: Job) -> None:
+        begin, was_under_way = time.monotonic(), job.state in (WAITING, RUNNING)
+        leave(job)
+        if was_under_way:
+            threading.Thread(target=note_when_over, args=(job, begin), daemon=True).start()
+
+    def note_when_over(job: Job, begin: float) -> None:
+        while job.state in (WAITING, RUNNING):
+            time.sleep(0.01)
         with tally.lock:
             tally.freed_s.append(time.monotonic() - begin)
-    elif "Finished" not in str(status):
-        tally.note(f"a stopped video ended with {status}")
+
+    line.leave = timed  # type: ignore[method-assign]
 
 
 def attack(server: AppServer, tally: Tally, end: float) -> None:
@@ -140,6 +156,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             sound = first_second(Path(folder) / "one.wav")
+            watch_stops(server.line, tally)
             end = time.monotonic() + 60 * args.minutes
             threads = [
                 threading.Thread(target=visit, args=(number, server, sound, tally, end))

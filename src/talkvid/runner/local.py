@@ -81,7 +81,8 @@ class _Worker:
     def __init__(self, work: Work, setup: Setup | None) -> None:
         context: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, dict(os.environ), work, setup), daemon=True)
+        given = theirs, dict(os.environ), work, setup
+        self.process = context.Process(target=_serve, args=given, daemon=True)
         self.process.start()
         theirs.close()
         self.ready = False
@@ -184,9 +185,7 @@ def _stop(pool: list[_Worker]) -> None:
         worker.kill()
 
 
-def _serve(
-    pipe: "Connection[Any, Any]", environ: Mapping[str, str], work: Work, setup: Setup | None
-) -> None:
+def _serve(pipe: "Connection[Any, Any]", environ: Mapping[str, str], work: Work, setup: Setup | None) -> None:
     """Work until told to stop or the parent is gone; the body of a worker process."""
     os.environ.update(environ)  # The server it was forked from has the variables of its own beginning.
     if hasattr(os, "setsid"):

@@ -40,10 +40,10 @@ COPY data_pipeline data_pipeline
 COPY test_samples test_samples
 
 # Models are fetched into a volume, results and runs go to another: the image holds neither.
-RUN mkdir -p /work/model_ckpts /work/output /work/exp && chown -R 1000:1000 /work
+RUN mkdir -p /srv/talkvid/model_ckpts /srv/talkvid/output /srv/talkvid/exp && chown -R 1000:1000 /srv/talkvid
 USER 1000:1000
-WORKDIR /work
-VOLUME ["/work/model_ckpts", "/work/output", "/work/exp"]
+WORKDIR /srv/talkvid
+VOLUME ["/srv/talkvid/model_ckpts", "/srv/talkvid/output", "/srv/talkvid/exp"]
 
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=10s --start-period=180s --retries=3 \

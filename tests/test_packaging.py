@@ -127,7 +127,7 @@ def test_the_image_runs_without_root_and_holds_no_models_and_no_secrets() -> Non
     users = [rest for word, rest in words if word == "USER"]
     assert users == ["1000:1000"] and words.index(("USER", users[0])) < len(words) - 4
     volumes = json.loads(next(rest for word, rest in words if word == "VOLUME"))
-    assert "/work/model_ckpts" in volumes
+    assert "/srv/talkvid/model_ckpts" in volumes
     assert not re.search(r"token|password|secret|api_key", DOCKER, flags=re.IGNORECASE)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert ignored[1] == "*" and not any("model_ckpts" in line for line in ignored)

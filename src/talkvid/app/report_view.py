@@ -1,6 +1,7 @@
 """The report of an evaluation as the page shows it."""
 
 import csv
+import itertools
 from pathlib import Path
 
 from talkvid.app.guard import REPORT
@@ -42,5 +43,5 @@ def report_view(folder: Path) -> Html:
         )
         return Html(tag("p", note, class_="soft") + frame)
     with (folder / TABLE).open(encoding="utf-8", newline="") as stream:
-        rows = [row for _, row in zip(range(MOST_ROWS + 1), csv.reader(stream), strict=False)]
+        rows = list(itertools.islice(csv.reader(stream), MOST_ROWS + 1))
     return table(rows[0], rows[1:]) if rows else tag("p", "Nothing yet.")

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from talkvid.model.audio_projection import AudioProjection
 from talkvid.model.bundle_config import CONFIG_FILE, BundleConfig, ModuleSpec
@@ -17,7 +16,7 @@ from talkvid.model.denoising_unet import DenoisingUNet
 from talkvid.model.hub_mixin import HubMixin
 from talkvid.model.kps_guider import VKpsGuider
 from talkvid.model.reference_net import ReferenceNet
-from talkvid.model.registry import build_module
+from talkvid.model.registry import build_hollow, build_module
 from talkvid.model.tiny_vae import load_tiny_decoder, with_preview
 from talkvid.model.vae import DiffusersVae, ImageAutoencoder
 from talkvid.model.weights import (
@@ -27,6 +26,7 @@ from talkvid.model.weights import (
     UNCHANGED,
     KeyAdapter,
     State,
+    has_old_attention,
     load_state,
     read_state,
     save_weights,
@@ -188,7 +188,7 @@ def _load_module(name: str, spec: ModuleSpec, checkpoint: Checkpoint) -> nn.Modu
         vae.load_folder(path)
         return vae
     state = _module_state(name, path, checkpoint.files.get("motion_module"))
-    module = _hollow(name, spec)  # no time and memory for weights that are replaced at once
+    module = build_hollow(name, spec)  # no time and memory for weights that are replaced at once
     load_state(module, state, source=str(path))
     if any(tensor.is_meta for tensor in chain(module.parameters(), module.buffers())):
         module = build_module(name, spec)  # it has buffers that are computed, not stored
@@ -205,36 +205,18 @@ def check_network(name: str, spec: ModuleSpec, checkpoint: Checkpoint) -> None:
     path = checkpoint.files.get(name)
     if path is None or not path.exists():
         raise FileNotFoundError(f"the weights of {name} are missing: {path or 'no file in the checkpoint'}")
-    module = _hollow(name, spec)
+    module = build_hollow(name, spec)
     if isinstance(module, DiffusersVae) and path.is_dir():
         module.load_folder(path)
         return
     load_state(module, _module_state(name, path, checkpoint.files.get("motion_module")), source=str(path))
 
 
-def _hollow(name: str, spec: ModuleSpec) -> nn.Module:
-    """Return a network whose weights have names and shapes and no memory."""
-    with torch.device("meta"), _Unfilled():
-        return build_module(name, spec)
-
-
-class _Unfilled(TorchFunctionMode):
-    """Leaves out the random filling of new weights; on "meta" torch would load its compiler for it."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        given = kwargs or {}
-        if getattr(func, "__module__", "") == "torch.nn.init":
-            return args[0] if args else given["tensor"]
-        return func(*args, **given)
-
-
 def _module_state(name: str, path: Path, motion_file: Path | None) -> State:
     """Return the tensors of a network; the temporal layers of a separate file prevail."""
     state = read_state(path)
     adapter = _ADAPTERS.get(name, UNCHANGED)
-    if name == "denoising_unet" and any(".attn2.processor." in key for key in state):
+    if name == "denoising_unet" and has_old_attention(state):
         logger.info("%s: converting audio attention of the older form", path)
         adapter = OLD_ATTENTION
     state = adapter.apply(state)

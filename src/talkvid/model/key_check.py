@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from talkvid.model.bundle_config import BundleConfig
-from talkvid.model.registry import build_module
+from talkvid.model.registry import build_hollow
 from talkvid.model.weights import (
     MOORE_PRETRAINED,
     MOTION_MODULE,
@@ -17,6 +16,7 @@ from talkvid.model.weights import (
     UNCHANGED,
     KeyAdapter,
     State,
+    has_old_attention,
     load_state,
     read_state,
 )
@@ -50,7 +50,7 @@ KINDS: Mapping[str, _Kind] = {
 """What `ModelFile.network` may be."""
 
 
-def check_network(path: str | Path, network: str, config: BundleConfig) -> int:
+def check_file(path: str | Path, network: str, config: BundleConfig) -> int:
     """Return how many tensors of a file were compared with a network of KINDS, name by name, shape by shape.
 
     No weights are copied. ValueError names the first key or shape that does not fit, or says why the file
@@ -60,13 +60,12 @@ def check_network(path: str | Path, network: str, config: BundleConfig) -> int:
     state = _adapted(read_state(path), kind)
     if not state:
         raise ValueError(f"{path}: holds no tensors of a {network}")
-    with torch.device("meta"):
-        module = build_module(kind.module, config.modules[kind.module])
+    module = build_hollow(kind.module, config.modules[kind.module])
     load_state(module, state, source=str(path), may_miss=kind.may_miss(module))
     return len(state)
 
 
 def _adapted(state: State, kind: _Kind) -> State:
-    if kind.module == "denoising_unet" and any(".attn2.processor." in key for key in state):
+    if kind.module == "denoising_unet" and has_old_attention(state):
         return OLD_ATTENTION.apply(state)
     return kind.adapter.apply(state)

@@ -4,7 +4,9 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from talkvid.model.audio_projection import AudioProjection
 from talkvid.model.bundle_config import ModuleSpec
@@ -55,3 +57,21 @@ def build_module(name: str, spec: ModuleSpec) -> nn.Module:
         return BUILDERS[spec.kind](spec.config)
     except TypeError as error:
         raise ValueError(f"modules.{name}.config: {error}") from error
+
+
+def build_hollow(name: str, spec: ModuleSpec) -> nn.Module:
+    """Return a network whose weights have names and shapes and no memory; ValueError as `build_module`."""
+    with torch.device("meta"), _Unfilled():
+        return build_module(name, spec)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out the random filling of new weights; on "meta" torch would load its compiler for it."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)

@@ -86,6 +86,11 @@ def _substitute(key: str, table: tuple[tuple[str, str], ...]) -> str:
     return key
 
 
+def has_old_attention(state: State) -> bool:
+    """Return whether these tensors of a denoiser want OLD_ATTENTION."""
+    return any(".attn2.processor." in key for key in state)
+
+
 def read_state(path: str | Path) -> State:
     """Return the tensors of a .safetensors, .bin, .pth, .pt, .ckpt or .model file, on the CPU, by name.
 

@@ -24,7 +24,7 @@ def listed(records: list[ModelRecord], folder: Path, *, as_json: bool) -> int:
     rows = [heads, *(_row(state) for state in states)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads) - 1)]
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)]
         sys.stdout.write("  ".join([*cells, row[-1]]).rstrip() + "\n")
     sets = ", ".join(name for name in SETS)
     sys.stdout.write(f"\nfetch with: talkvid models fetch NAME …; several at once: {sets}\n")

@@ -73,12 +73,12 @@ def _tensors(path: Path, file: ModelFile, folder: Path, suffix: str) -> str:
 
 
 def _read(path: Path, file: ModelFile, folder: Path) -> str:
-    from talkvid.model.key_check import check_network
+    from talkvid.model.key_check import check_file
     from talkvid.model.weights import read_state
 
     if not file.network:
         return f"torch file with {len(read_state(path))} tensors"
-    count = check_network(path, file.network, published_config(folder))
+    count = check_file(path, file.network, published_config(folder))
     return f"{count} tensors, named and shaped as our {file.network}"
 
 
